@@ -1,0 +1,189 @@
+// The command line: streams passed through, and the end of the program as its own end.
+
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import path from 'node:path'
+import test from 'ava'
+import { text } from './support/compare.ts'
+import { environment, parseReport, programs, reporter, repository } from './support/programs.ts'
+import { scratch } from './support/system.ts'
+
+const manifest = JSON.parse(fs.readFileSync(path.join(repository, 'package.json'), 'utf8')) as {
+  version: string
+  bin: Record<string, string>
+}
+const cli = path.join(repository, manifest.bin['command-root'] ?? '')
+
+const run = (
+  args: readonly string[],
+  options: { input?: string; env?: NodeJS.ProcessEnv; cwd?: string } = {},
+): SpawnSyncReturns<string> => spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', ...options })
+
+test('the program’s streams are this terminal’s', (t) => {
+  const { stdout, stderr, status } = run([programs, 'reporter', 'cat', 'err', 'words', 'exit', '0'], { input: 'äöü' })
+  t.deepEqual([stdout, stderr, status], ['äöü', 'words', 0])
+})
+
+test('every argument after NAME is the program’s', (t) => {
+  const { stdout } = run([programs, 'reporter', 'report', '--', '--help', '--json', '-x', '', '--'])
+  t.deepEqual(parseReport(stdout).argv, [reporter, 'report', '--', '--help', '--json', '-x', '', '--'])
+  t.deepEqual(parseReport(run(['--', programs, 'reporter', 'report']).stdout).argv, [reporter, 'report'])
+})
+
+test('it ends as the program ended', (t) => {
+  for (const [args, status, signal] of [
+    [['exit', '0'], 0, null],
+    [['exit', '3'], 3, null],
+    [['exit', '255'], 255, null],
+    [['kill', '15'], null, 'SIGTERM'],
+    [['kill', '9'], null, 'SIGKILL'],
+    [['kill', '2'], null, 'SIGINT'],
+  ] as const) {
+    const ended = run([programs, 'reporter', ...args])
+    t.deepEqual([ended.status, ended.signal, ended.stderr], [status, signal, ''], args.join(' '))
+  }
+})
+
+test('a shell sees 128 and the number of the signal', (t) => {
+  const line = `"${process.execPath}" "${cli}" "${programs}" reporter kill 15; echo $?`
+  t.is(spawnSync('sh', ['-c', line], { encoding: 'utf8' }).stdout.trim(), '143')
+})
+
+test('what cannot be started is 126, what is not there 127, as env(1) has it', (t) => {
+  const directory = scratch(t)
+  fs.writeFileSync(path.join(directory, 'plain'), '', { mode: 0o644 })
+  fs.writeFileSync(path.join(directory, 'script'), '#!/bin/sh\n', { mode: 0o755 })
+  fs.symlinkSync('/bin/sh', path.join(directory, 'out'))
+  for (const [name, status, words] of [
+    ['missing', 127, 'missing'],
+    ['plain', 126, 'plain'],
+    ['script', 126, '/bin/sh'],
+    ['out', 126, '/bin/sh'],
+    ['.', 126, '.'],
+  ] as const) {
+    const ended = run([directory, name])
+    t.deepEqual([ended.status, ended.stdout], [status, ''], name)
+    t.regex(ended.stderr, /^command-root: .*\n$/)
+    t.true(ended.stderr.includes(words), ended.stderr)
+  }
+})
+
+test('wrong use is 125 and one line on stderr', (t) => {
+  for (const args of [
+    [],
+    [programs],
+    ['--nothing', programs, 'reporter'],
+    ['--jsno', programs, 'reporter'],
+    ['--timeout', 'soon', programs, 'reporter'],
+    ['--timeout', '-1', programs, 'reporter'],
+    ['--timeout'],
+    ['--env', 'novalue', programs, 'reporter'],
+    ['--env=', programs, 'reporter'],
+    ['--cwd'],
+    ['--json=yes', programs, 'reporter'],
+    ['-x', programs, 'reporter'],
+  ]) {
+    const ended = run(args)
+    t.deepEqual([ended.status, ended.stdout], [125, ''], args.join(' '))
+    t.regex(ended.stderr, /^command-root: [^\n]+\n$/, args.join(' '))
+  }
+  t.true(run(['--jsno', programs, 'reporter']).stderr.includes('--json'), 'the nearest option')
+})
+
+test('--cwd and --cwd-root', (t) => {
+  const directory = scratch(t)
+  const cwd = (...options: string[]) =>
+    parseReport(run([...options, programs, 'reporter', 'report'], { cwd: repository }).stdout).cwd
+  t.is(cwd(), repository)
+  t.is(cwd('--cwd', directory), directory)
+  t.is(cwd(`--cwd=${directory}`), directory)
+  t.is(cwd('--cwd-root', directory), directory)
+})
+
+test('--env and --clear-env', (t) => {
+  const seen = (...options: string[]) =>
+    environment(
+      parseReport(run([...options, programs, 'reporter', 'report'], { env: { HERE: '1', PATH: '/bin' } }).stdout),
+    )
+  t.deepEqual(seen(), { HERE: '1', PATH: '/bin' })
+  t.deepEqual(seen('--env', 'A=1', '--env', 'B=x=y', '--env', 'HERE='), { HERE: '', PATH: '/bin', A: '1', B: 'x=y' })
+  t.deepEqual(seen('--clear-env'), {})
+  t.deepEqual(seen('--env', 'A=1', '--clear-env'), { A: '1' })
+})
+
+test('--timeout ends the program', (t) => {
+  const ended = run(['--timeout', '200', programs, 'reporter', 'sleep', '60000'])
+  t.deepEqual([ended.status, ended.signal], [null, 'SIGTERM'])
+  t.is(run(['--timeout', '60000', programs, 'reporter', 'exit', '3']).status, 3)
+})
+
+test('--json prints how it went, bytes that are no text as base64', (t) => {
+  const ended = run(['--json', programs, 'reporter', 'out', 'ä', 'err', 'b', 'exit', '3'])
+  t.is(ended.status, 3)
+  t.is(ended.stderr, '')
+  const output = JSON.parse(ended.stdout) as Record<string, unknown>
+  t.like(output, { code: 3, signal: null, success: false, timedOut: false, truncated: false, stdout: 'ä', stderr: 'b' })
+  t.is(typeof output.pid, 'number')
+
+  const bytes = spawnSync(process.execPath, [cli, '--json', programs, 'reporter', 'cat'], {
+    input: Buffer.from([0xff, 0xfe, 0x00]),
+  })
+  const parsed = JSON.parse(bytes.stdout.toString()) as Record<string, unknown>
+  t.is(parsed.stdout, Buffer.from([0xff, 0xfe, 0x00]).toString('base64'))
+  t.true(Object.values(parsed).includes('base64'), 'a field says so')
+})
+
+test('--probe, --help and --version', async (t) => {
+  const { probe } = await import('command-root')
+  t.deepEqual(JSON.parse(run(['--probe']).stdout), JSON.parse(JSON.stringify(probe())))
+  t.is(run(['--version']).stdout, `${manifest.version}\n`)
+  const help = run(['--help'])
+  t.is(help.status, 0)
+  for (const option of [
+    '--cwd',
+    '--cwd-root',
+    '--env',
+    '--clear-env',
+    '--timeout',
+    '--json',
+    '--probe',
+    '--help',
+    '--version',
+  ]) {
+    t.true(help.stdout.includes(option), option)
+  }
+})
+
+test('SIGTERM is passed on, and the program’s end is what counts', async (t) => {
+  const child = spawn(process.execPath, [
+    cli,
+    programs,
+    'reporter',
+    'ignore',
+    '15',
+    'out',
+    'ready',
+    'read-one',
+    'exit',
+    '7',
+  ])
+  await once(child.stdout, 'data')
+  child.kill('SIGTERM')
+  child.stdin.end()
+  t.deepEqual(await once(child, 'exit'), [7, null])
+
+  const other = spawn(process.execPath, [cli, programs, 'reporter', 'out', 'ready', 'sleep', '60000'])
+  const out = text(other.stdout)
+  await once(other.stdout, 'readable')
+  other.kill('SIGTERM')
+  t.deepEqual(await once(other, 'exit'), [null, 'SIGTERM'])
+  t.is(await out, 'ready')
+})
+
+test('it runs through the link that npm makes', (t) => {
+  const link = path.join(scratch(t), 'command-root')
+  fs.symlinkSync(cli, link)
+  const { stdout, status } = spawnSync(link, ['/usr', 'bin/uname', '-s'], { encoding: 'utf8' })
+  t.deepEqual([stdout, status], ['Linux\n', 0])
+})

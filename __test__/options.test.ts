@@ -1,0 +1,257 @@
+// Every option: what is refused, with which code, naming what.
+
+import { spawn } from 'node:child_process'
+import test from 'ava'
+import { type CommandOptions, commandRoot, openRoot, probe } from 'command-root'
+import { type Options, thrown } from './support/compare.ts'
+import { type Coded, refuses, untyped } from './support/fail.ts'
+import { programs, reporter } from './support/programs.ts'
+import { childrenOf, openDescriptors } from './support/system.ts'
+
+const root = openRoot(programs)
+const make = (options: unknown) => untyped.commandRoot(root, 'reporter', [], options)
+
+/** Options that work, each with a value. */
+const now = {
+  cwd: '/',
+  env: {},
+  clearEnv: true,
+  argv0: 'x',
+  stdio: 'pipe',
+  input: 'x',
+  encoding: 'utf8',
+  maxBuffer: 1024,
+  overflow: 'discard',
+  check: true,
+  signal: new AbortController().signal,
+  timeout: 1000,
+  killSignal: 'SIGKILL',
+  detached: true,
+  shell: false,
+  windowsHide: true,
+  windowsVerbatimArguments: true,
+}
+
+/** Options of the contract that are not there yet, each with a value that would ask for something. */
+const later = {
+  forceKillAfter: [1000],
+  waitDelay: [1000],
+  killScope: ['group'],
+  seal: [true, { sha256: 'a'.repeat(64) }],
+  scripts: ['kernel', 'root'],
+  uid: [1],
+  gid: [1],
+  groups: [[], [1]],
+  umask: [0o22],
+  pgid: [0],
+  ctty: [0],
+  foreground: [true],
+  pdeathsig: ['SIGKILL'],
+  rlimits: [{ nofile: 64 }],
+  nice: [5],
+  cpuAffinity: [[0]],
+  noNewPrivs: [true],
+  closeFds: [false],
+  chroot: ['/', root],
+  namespaces: [['user']],
+  uidMappings: [[{ containerId: 0, hostId: 0, size: 1 }]],
+  gidMappings: [[{ containerId: 0, hostId: 0, size: 1 }]],
+  gidMappingsEnableSetgroups: [true],
+  ambientCaps: [['net_bind_service']],
+  cgroup: ['/sys/fs/cgroup'],
+}
+
+test('every option that works is taken, and undefined is absent everywhere', (t) => {
+  for (const [name, value] of Object.entries(now)) t.notThrows(() => make({ [name]: value }), name)
+  for (const name of [...Object.keys(now), ...Object.keys(later)]) {
+    t.is(make({ [name]: undefined }).name, 'reporter', name)
+  }
+  t.is(make(undefined).name, 'reporter')
+})
+
+test('options not there yet are refused by their name', (t) => {
+  for (const [name, values] of Object.entries(later)) {
+    for (const value of values)
+      refuses(t, () => make({ [name]: value }), 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', [name], name)
+  }
+})
+
+test('their values that ask for nothing are taken', (t) => {
+  for (const options of [
+    { killScope: 'process' },
+    { seal: false },
+    { scripts: 'deny' },
+    { closeFds: true },
+    { noNewPrivs: false },
+  ]) {
+    t.notThrows(() => make(options), JSON.stringify(options))
+  }
+})
+
+test('probe() lists just the attributes that are not refused', (t) => {
+  const { attributes } = probe()
+  const asked: Record<string, unknown> = { detached: true }
+  for (const [name, [value]] of Object.entries(later)) asked[name] = value
+  for (const name of ['forceKillAfter', 'waitDelay', 'killScope', 'seal', 'scripts']) delete asked[name]
+  for (const [name, value] of Object.entries(asked)) {
+    const code = (thrown(() => make({ [name]: value })) as Coded | undefined)?.code
+    t.is((attributes as readonly string[]).includes(name), code !== 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', name)
+  }
+})
+
+test('an option misspelt by one letter names the right one', (t) => {
+  for (const name of [...Object.keys(now), ...Object.keys(later)]) {
+    for (const misspelt of [name.slice(0, -1), `${name}x`, `${name.slice(0, -2)}${name.at(-1)}${name.at(-2)}`]) {
+      if (misspelt === name) continue
+      const error = refuses(t, () => make({ [misspelt]: true }), 'ERR_INVALID_ARG_VALUE', [misspelt], misspelt)
+      t.regex(error.message, new RegExp(`\\b${name}\\b`), `${misspelt} is ${name}: ${error.message}`)
+      t.true(error instanceof TypeError)
+    }
+  }
+})
+
+test('a name unlike any other is refused too, whatever its value', (t) => {
+  for (const name of ['landlock', 'seccomp', 'network', 'terminal', 'zzzzzzzzzz', '__proto__x', 'ipc', 'slient', '']) {
+    for (const value of [true, false, null, 0]) {
+      t.true(refuses(t, () => make({ [name]: value }), 'ERR_INVALID_ARG_VALUE', [name], name) instanceof TypeError)
+    }
+  }
+})
+
+test('wrong values are refused as child_process refuses them', (t) => {
+  for (const [name, value] of [
+    ['cwd', 7],
+    ['cwd', true],
+    ['cwd', '/usr\0'],
+    ['cwd', new URL('http://example.test')],
+    ['argv0', 7],
+    ['argv0', 'a\0b'],
+    ['env', { A: 'x\0y' }],
+    ['env', { 'A\0': 'x' }],
+    ['stdio', 'bad'],
+    ['stdio', 7],
+    ['stdio', ['bad']],
+    ['stdio', [{}]],
+    ['stdio', [true]],
+    ['stdio', [Symbol('x')]],
+    ['detached', 'yes'],
+    ['detached', 1],
+    ['signal', {}],
+    ['signal', null],
+    ['signal', 'SIGTERM'],
+    ['timeout', -1],
+    ['timeout', 1.5],
+    ['timeout', '1'],
+    ['timeout', Number.NaN],
+    ['timeout', Number.POSITIVE_INFINITY],
+    ['killSignal', 'SIGNOPE'],
+    ['killSignal', 4711],
+    ['killSignal', {}],
+    ['killSignal', true],
+    ['windowsHide', 'yes'],
+    ['windowsVerbatimArguments', 7],
+    ['shell', 7],
+  ] as const) {
+    const options = { [name]: value }
+    // A child that child_process starts after all would show that it takes the value.
+    const nodes = thrown(() => spawn(reporter, ['exit', '0'], options as unknown as Options as object)) as Coded
+    const what = `${name}: ${String(value)}`
+    t.truthy(nodes, `${what} is refused by child_process`)
+    const ours = refuses(t, () => make(options), nodes.code, nodes.message.includes(name) ? [name] : [], what)
+    t.is(ours.name, nodes.name, what)
+    t.true(String(ours).includes(`[${nodes.code}]`), what)
+  }
+})
+
+test('wrong values of options that child_process does not check, or does not have', (t) => {
+  for (const [name, value, code] of [
+    ['cwd', {}, 'ERR_INVALID_ARG_TYPE'],
+    ['cwd', { root }, 'ERR_INVALID_ARG_TYPE'],
+    ['cwd', { root: '/usr', path: 'bin' }, 'ERR_INVALID_ARG_TYPE'],
+    ['cwd', { root, path: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    ['cwd', { root, path: 'a\0' }, 'ERR_INVALID_ARG_VALUE'],
+    ['env', 'A=1', 'ERR_INVALID_ARG_TYPE'],
+    ['env', 7, 'ERR_INVALID_ARG_TYPE'],
+    ['env', ['A=1'], 'ERR_INVALID_ARG_TYPE'],
+    ['clearEnv', 'yes', 'ERR_INVALID_ARG_TYPE'],
+    ['clearEnv', 1, 'ERR_INVALID_ARG_TYPE'],
+    ['stdio', ['pipe', 'pipe', 'pipe', 'ipc'], 'ERR_INVALID_ARG_VALUE'],
+    ['stdio', 'ipc', 'ERR_INVALID_ARG_VALUE'],
+    ['stdio', 'stdout', 'ERR_INVALID_ARG_VALUE'],
+    ['stdio', ['stdout'], 'ERR_INVALID_ARG_VALUE'],
+    ['stdio', ['pipe', 'stdout'], 'ERR_INVALID_ARG_VALUE'],
+    ['stdio', ['pipe', 'pipe', 'stderr'], 'ERR_INVALID_ARG_VALUE'],
+    ['input', 7, 'ERR_INVALID_ARG_TYPE'],
+    ['input', {}, 'ERR_INVALID_ARG_TYPE'],
+    ['input', ['x'], 'ERR_INVALID_ARG_TYPE'],
+    ['input', new ArrayBuffer(1), 'ERR_INVALID_ARG_TYPE'],
+    ['encoding', 'utf-7', 'ERR_INVALID_ARG_VALUE'],
+    ['encoding', 7, 'ERR_INVALID_ARG_TYPE'],
+    ['maxBuffer', -1, 'ERR_OUT_OF_RANGE'],
+    ['maxBuffer', Number.NaN, 'ERR_OUT_OF_RANGE'],
+    ['maxBuffer', '1', 'ERR_INVALID_ARG_TYPE'],
+    ['overflow', 'drop', 'ERR_INVALID_ARG_VALUE'],
+    ['overflow', 7, 'ERR_INVALID_ARG_TYPE'],
+    ['check', 1, 'ERR_INVALID_ARG_TYPE'],
+    ['killSignal', 1.5, 'ERR_UNKNOWN_SIGNAL'],
+    ['killSignal', -1, 'ERR_UNKNOWN_SIGNAL'],
+    ['shell', true, 'ERR_INVALID_ARG_VALUE'],
+    ['shell', '/bin/sh', 'ERR_INVALID_ARG_VALUE'],
+    ['serialization', 'json', 'ERR_INVALID_ARG_VALUE'],
+    ['killScope', 'session', 'ERR_INVALID_ARG_VALUE'],
+    ['scripts', 'allow', 'ERR_INVALID_ARG_VALUE'],
+    ['seal', 'yes', 'ERR_INVALID_ARG_TYPE'],
+  ] as const) {
+    // Node names the signal, not the option.
+    const words = code === 'ERR_UNKNOWN_SIGNAL' ? [String(value)] : [name]
+    refuses(t, () => make({ [name]: value }), code, words, `${name}: ${String(value)}`)
+  }
+})
+
+test('null is absent where child_process has the option', (t) => {
+  for (const name of [
+    'cwd',
+    'env',
+    'argv0',
+    'stdio',
+    'detached',
+    'timeout',
+    'killSignal',
+    'shell',
+    'windowsHide',
+    'uid',
+    'gid',
+  ]) {
+    t.is(
+      thrown(() => spawn(reporter, ['exit', '0'], { [name]: null } as object)),
+      undefined,
+      `child_process takes ${name}: null`,
+    )
+    t.notThrows(() => make({ [name]: null }), name)
+  }
+  t.is(commandRoot(root, 'reporter', ['exit', '3'], { cwd: null } as unknown as CommandOptions).outputSync().code, 3)
+})
+
+test('options that are no object are refused', (t) => {
+  for (const options of [7, 'pipe', true, () => {}, ['pipe'], Symbol('x')]) {
+    refuses(t, () => make(options), 'ERR_INVALID_ARG_TYPE', ['options'], String(options))
+  }
+})
+
+test('options that do not go together are refused when they would be used', async (t) => {
+  const withInput = commandRoot(root, 'reporter', [], { input: 'x' })
+  refuses(t, () => withInput.spawn(), 'ERR_INVALID_ARG_VALUE', ['input'])
+  const beyond = commandRoot(root, 'reporter', [], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] })
+  refuses(t, () => beyond.outputSync(), 'ERR_INVALID_ARG_VALUE', ['stdio'])
+  const error = await (async () => beyond.output())().catch((reason: Coded) => reason)
+  t.is((error as Coded).code, 'ERR_INVALID_ARG_VALUE')
+})
+
+test('nothing that is refused starts anything or leaves a descriptor', (t) => {
+  const [descriptors, children] = [openDescriptors(), childrenOf().length]
+  for (const options of [{ noNewPriv: true }, { uid: 1 }, { stdio: ['bad'] }, { timeout: -1 }, { cwd: '/usr\0' }]) {
+    t.throws(() => make(options))
+  }
+  t.is(openDescriptors(), descriptors)
+  t.is(childrenOf().length, children)
+})

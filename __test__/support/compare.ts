@@ -1,0 +1,93 @@
+// The same thing done by node:child_process and by this package, so that what Node does is never remembered.
+
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import { type CommandOptions, commandRoot, openRoot } from 'command-root'
+import { programs, reporter } from './programs.ts'
+
+export type Options = Omit<SpawnOptions, 'stdio' | 'shell'> & { stdio?: CommandOptions['stdio'] }
+export type Start = (args?: readonly string[], options?: Options, program?: string) => ChildProcess
+
+const root = openRoot(programs)
+
+/** Both start a program by its name in the directory of the test programs. */
+export const ways: { node: Start; ours: Start } = {
+  node: (args = [], options = {}, program = reporter) => spawn(program, args, options as SpawnOptions),
+  ours: (args = [], options = {}, program = reporter) => {
+    if (program === reporter) return commandRoot(root, 'reporter', args, options as CommandOptions).spawn()
+    let directory = path.dirname(program)
+    while (!existsSync(directory)) directory = path.dirname(directory)
+    return commandRoot(openRoot(directory), path.relative(directory, program), args, options as CommandOptions).spawn()
+  },
+}
+
+/**
+ * The parts of an error that are Node's, with the program's place left out. The name and message of a failed start
+ * too: ours say more.
+ */
+export function plain(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { code, errno, syscall, path: file, spawnargs, cause } = error as Error & Record<string, unknown>
+  const bare = (value: unknown) => (typeof value === 'string' ? value.replaceAll(/(?:[^\s/]*\/)+/g, '') : value)
+  return {
+    name: typeof syscall === 'string' ? undefined : error.name,
+    message: typeof syscall === 'string' ? undefined : bare(error.message),
+    code,
+    errno,
+    syscall: bare(syscall),
+    path: bare(file),
+    spawnargs,
+    ...(cause === undefined ? {} : { cause: plain(cause) }),
+  }
+}
+
+/** A listener's arguments in a form that two runs can share. */
+export type Event = [name: string, ...args: unknown[]]
+
+/** Every event that the child emits from now on, to its 'close'. */
+export function events(child: ChildProcess): Promise<Event[]> {
+  const seen: Event[] = []
+  const { emit } = child
+  return new Promise((resolve) => {
+    child.emit = ((name: string, ...args: unknown[]) => {
+      seen.push([name, ...args.map(plain)])
+      // An 'error' without listeners would be thrown.
+      const result = name === 'error' ? true : Reflect.apply(emit, child, [name, ...args])
+      if (name === 'close') resolve(seen)
+      return result
+    }) as typeof emit
+    child.stdout?.resume()
+    child.stderr?.resume()
+  })
+}
+
+export async function text(stream: Readable | null): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream ?? []) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks).toString()
+}
+
+/** What is thrown, or undefined. */
+export function thrown(act: () => unknown): unknown {
+  try {
+    act()
+  } catch (error) {
+    return error
+  }
+  return undefined
+}
+
+/** A child's public state. */
+export const state = (child: ChildProcess) => ({
+  hasPid: typeof child.pid === 'number',
+  exitCode: child.exitCode,
+  signalCode: child.signalCode,
+  killed: child.killed,
+  connected: child.connected,
+  stdin: child.stdin && { destroyed: child.stdin.destroyed, writable: child.stdin.writable },
+  stdout: child.stdout && { destroyed: child.stdout.destroyed, readable: child.stdout.readable },
+  stderr: child.stderr && { destroyed: child.stderr.destroyed, readable: child.stderr.readable },
+  stdio: child.stdio?.map((stream) => stream !== null),
+})

@@ -1,0 +1,245 @@
+/**
+ * Child: what spawn() returns. Node's ChildProcess member for member and event for event, as a small state machine:
+ *
+ *     failed ────────────┐ ('error' on the next tick)
+ *     running → exited ──┴→ closed ('close', once every stream of the child is closed too)
+ */
+import { ChildProcess } from 'node:child_process'
+import { addAbortListener, EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+import type { Ending, Failure, Started } from '#binding'
+import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
+import { engine, type Hold, type Launch } from './engine.ts'
+import { AbortError, emittedBySpawn, failureError, isFailure, killError, thrownBySpawn } from './errors.ts'
+import type { Plan } from './options.ts'
+import { connect, connectNothing, handOver, type Slot } from './streams.ts'
+import type { CommandStatus, Child as PublicChild, ResourceUsage } from './types.ts'
+import { MAX_INT32, signalNumber } from './validate.ts'
+
+/** Everything that one spawn() needs to know. */
+export interface ChildStart {
+  readonly name: string
+  readonly args: readonly string[]
+  readonly launch: Launch
+  readonly slots: readonly Slot[]
+  readonly plan: Plan
+}
+
+const SIGKILL = 9
+/** From killSignal to SIGKILL when a child is disposed of. */
+const DISPOSAL_MS = 5_000
+/** Of these Node makes an 'error' event; any other failure is thrown. */
+const EMITTED = new Set(['EACCES', 'EAGAIN', 'EMFILE', 'ENFILE', 'ENOENT'])
+/** After these Node has not made the streams. */
+const WITHOUT_STREAMS = new Set(['EMFILE', 'ENFILE'])
+
+/** Starts the program. Throws what Node throws, and emits what Node emits. */
+export function spawnChild(start: ChildStart): PublicChild {
+  // send() and disconnect() are in ChildProcess's type alone: without an IPC channel no child has them, in Node neither.
+  return new Child(start) as unknown as PublicChild
+}
+
+class Child extends EventEmitter {
+  pid: number | undefined
+  stdin: Socket | null | undefined
+  stdout: Socket | null | undefined
+  stderr: Socket | null | undefined
+  stdio: (Socket | null)[] | undefined
+  readonly spawnfile: string
+  readonly spawnargs: string[]
+  exitCode: number | null = null
+  signalCode: NodeJS.Signals | null = null
+  killed = false
+  readonly connected = false
+  readonly status: Promise<CommandStatus>
+
+  readonly #plan: Plan
+  #state: 'failed' | 'running' | 'exited' | 'closed' = 'running'
+  #started: Started | undefined
+  #hold: Hold | undefined
+  #usage: ResourceUsage | undefined
+  #timedOut = false
+  #openEnds = 1 // the process itself; each stream that is read adds one
+  #disarm: (() => void)[] = []
+  #settle!: { resolve: (status: CommandStatus) => void; reject: (error: unknown) => void }
+
+  constructor({ name, args, launch, slots, plan }: ChildStart) {
+    super()
+    this.#plan = plan
+    this.spawnfile = name
+    this.spawnargs = [...launch.request.argv]
+    this.status = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    this.status.catch(() => undefined) // looked at or not: 'error' and 'exit' tell the same
+    const result = engine().spawn(launch, (ending) => this.#exit(ending))
+    if (isFailure(result)) this.#fail(result, name, args, slots)
+    else this.#run(result.started, result.hold, slots)
+    handOver(plan.stdio)
+  }
+
+  get pidfd(): number {
+    return this.#started?.pidfd ?? -1
+  }
+
+  /** As Node's: true when the signal was sent; ERR_UNKNOWN_SIGNAL; EPERM is an 'error' event. */
+  kill(signal: NodeJS.Signals | number = 'SIGTERM'): boolean {
+    const number = signal === 0 ? 0 : signalNumber(signal)
+    const errno = this.#send(number)
+    if (errno === 0) {
+      this.killed = true
+      return true
+    }
+    if (errno === undefined) return false
+    const error = killError(errno)
+    if (error.code === 'EINVAL' || error.code === 'ENOSYS') throw error
+    if (error.code !== 'ESRCH') this.emit('error', error)
+    return false
+  }
+
+  ref(): void {
+    this.#hold?.ref()
+  }
+
+  unref(): void {
+    this.#hold?.unref()
+  }
+
+  resourceUsage(): ResourceUsage | undefined {
+    return this.#usage
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.killed) this.kill()
+  }
+
+  /** killSignal, SIGKILL when that was not heeded for 5 s; resolves when the child has been reaped. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state !== 'running') return
+    this.ref()
+    if (this.#send(this.#plan.killSignal) === 0) this.killed = true
+    const timer = setTimeout(() => this.#send(SIGKILL), DISPOSAL_MS)
+    this.#disarm.push(() => clearTimeout(timer))
+    await this.status.catch(() => undefined)
+  }
+
+  /** 0, a positive errno, or undefined when there is nobody to send to. */
+  #send(signal: number): number | undefined {
+    return this.#state === 'running' ? this.#started?.kill(signal) : undefined
+  }
+
+  #run(started: Started, hold: Hold, slots: readonly Slot[]): void {
+    this.#started = started
+    this.#hold = hold
+    this.pid = started.pid
+    this.#adopt(connect(started.takeStreams(), slots))
+    process.nextTick(() => this.emit('spawn'))
+    this.#watchTime()
+    this.#watchSignal()
+  }
+
+  #fail(failure: Failure, name: string, args: readonly string[], slots: readonly Slot[]): void {
+    const error = emittedBySpawn(failure, name, [...args])
+    if (failure.reason || !EMITTED.has(error.code)) throw thrownBySpawn(failure, name)
+    this.#state = 'failed'
+    if (!WITHOUT_STREAMS.has(error.code)) this.#adopt(connectNothing(slots))
+    process.nextTick(() => {
+      this.exitCode = -failure.errno
+      this.#settle.reject(error)
+      this.#end(() => this.emit('error', error))
+    })
+  }
+
+  #adopt(sockets: (Socket | null)[]): void {
+    this.stdio = sockets
+    const [stdin = null, stdout = null, stderr = null] = sockets
+    Object.assign(this, { stdin, stdout, stderr })
+    for (const socket of sockets.slice(1)) {
+      if (!socket) continue
+      this.#openEnds++
+      socket.on('close', () => this.#closeOne())
+    }
+  }
+
+  #exit(ending: Ending): void {
+    this.#state = 'exited'
+    this.signalCode = signalOf(ending)
+    this.exitCode = codeOf(ending)
+    this.#usage = ending.usage && resourceUsageOf(ending.usage)
+    for (const disarm of this.#disarm) disarm()
+    this.#settleStatus(ending)
+    this.#end(() => this.emit('exit', this.exitCode, this.signalCode))
+  }
+
+  #settleStatus({ statusErrno }: Ending): void {
+    const [code, signal] = [this.exitCode, this.signalCode]
+    if (statusErrno === undefined) {
+      this.#settle.resolve({ code, signal, success: code === 0 && !this.#timedOut })
+      return
+    }
+    const failure = { errno: statusErrno, step: 'wait', syscall: 'waitid' }
+    this.#settle.reject(failureError(failure, this.spawnfile))
+  }
+
+  /** The order of Node: stdin gone, the event, then (so that its listeners may still read) the streams drained. */
+  #end(tell: () => void): void {
+    this.stdin?.destroy()
+    try {
+      tell()
+    } finally {
+      this.#started?.release()
+      this.#started = undefined
+      process.nextTick(() => this.#drain())
+      this.#closeOne()
+    }
+  }
+
+  /** What nobody has read is read away, so that it comes to its end and closes. */
+  #drain(): void {
+    for (const socket of this.stdio ?? []) if (socket?.readable) socket.resume()
+  }
+
+  #closeOne(): void {
+    if (--this.#openEnds > 0) return
+    this.#state = 'closed'
+    this.emit('close', this.exitCode, this.signalCode)
+  }
+
+  #watchTime(): void {
+    const { timeout, killSignal } = this.#plan
+    if (timeout === 0) return
+    const onTime = (): void => {
+      this.#timedOut = true
+      this.#try(() => this.kill(killSignal))
+    }
+    // A timer that is set for longer would go off at once.
+    const timer = setTimeout(onTime, Math.min(timeout, MAX_INT32))
+    this.#disarm.push(() => clearTimeout(timer))
+  }
+
+  #watchSignal(): void {
+    const { signal, killSignal } = this.#plan
+    if (!signal) return
+    const onAbort = (): void =>
+      this.#try(() => {
+        if (this.kill(killSignal)) this.emit('error', new AbortError(signal.reason))
+      })
+    if (signal.aborted) {
+      process.nextTick(onAbort)
+      return
+    }
+    const listening = addAbortListener(signal, onAbort)
+    this.#disarm.push(() => listening[Symbol.dispose]())
+  }
+
+  #try(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.emit('error', error)
+    }
+  }
+}
+
+// `instanceof ChildProcess` holds, but Node's constructor does not run: it would make a native handle that never closes.
+Object.setPrototypeOf(Child.prototype, ChildProcess.prototype)

@@ -1,0 +1,135 @@
+/**
+ * The Rust engine of this environment (main thread or worker): who waits for which ending, and whether the event loop
+ * has to stay alive for it.
+ */
+import { AsyncResource } from 'node:async_hooks'
+import type { Directory, Ending, Failure, Limits, Engine as NativeEngine, Program, Request, Started } from '#binding'
+import { binding } from './binding.ts'
+import { isFailure } from './errors.ts'
+
+/** A start, as the Rust half takes it. */
+export interface Launch {
+  readonly request: Request
+  /** What `request.name` is beneath. */
+  readonly root: Directory | null
+  /** What is started where the request has neither a name nor a descriptor. */
+  readonly program: Program | null
+  /** What `request.cwd` is beneath. */
+  readonly cwdRoot: Directory | null
+}
+
+type Listener = (ending: Ending) => void
+
+/** Keeps the event loop alive until what it stands for has ended, or unref(). */
+export interface Hold {
+  readonly id: number
+  ref(): void
+  unref(): void
+}
+
+class Engine {
+  readonly #native: NativeEngine
+  readonly #waiting = new Map<number, { hold: HeldRun; resource: AsyncResource; listener: Listener }>()
+  #lastId = 0
+  #referenced = 0
+
+  constructor() {
+    this.#native = new binding.Engine(() => {
+      for (const ending of this.#native.collect()) this.#deliver(ending)
+    })
+  }
+
+  /** Starts on this thread. `listener` is called when the child has ended. */
+  spawn({ request, root, program, cwdRoot }: Launch, listener: Listener): { started: Started; hold: Hold } | Failure {
+    const id = ++this.#lastId
+    const result = this.#native.spawn(id, request, root, program, cwdRoot)
+    return isFailure(result) ? result : { started: result, hold: this.#expect(id, listener) }
+  }
+
+  /** Starts on a thread of its own and captures. `listener` is called once, also when nothing could be started. */
+  output({ request, root, program, cwdRoot }: Launch, limits: Limits, listener: Listener): Hold {
+    // Started first: should that throw, nobody is left waiting. Its ending cannot come before this turn is over.
+    const id = ++this.#lastId
+    this.#native.output(id, request, limits, root, program, cwdRoot)
+    return this.#expect(id, listener)
+  }
+
+  /** Starts, captures and reaps on this thread. */
+  outputSync({ request, root, program, cwdRoot }: Launch, limits: Limits): Ending {
+    return this.#native.outputSync(request, limits, root, program, cwdRoot)
+  }
+
+  /** Ends a run of output(). */
+  abort({ id }: Hold): void {
+    this.#native.abort(id)
+  }
+
+  #expect(id: number, listener: Listener): Hold {
+    const hold = new HeldRun(id, (by) => this.#count(by))
+    // Endings come from a callback that belongs to nobody: AsyncLocalStorage would be lost without this.
+    const resource = new AsyncResource('COMMANDROOT', { requireManualDestroy: true })
+    this.#waiting.set(id, { hold, resource, listener })
+    return hold
+  }
+
+  #deliver(ending: Ending): void {
+    const waiting = this.#waiting.get(ending.id)
+    if (!waiting) return
+    this.#waiting.delete(ending.id)
+    waiting.hold.end()
+    try {
+      waiting.resource.runInAsyncScope(waiting.listener, null, ending)
+    } catch (error) {
+      // An uncaughtException of its own: the endings after this one are not its fault.
+      process.nextTick(() => {
+        throw error
+      })
+    } finally {
+      waiting.resource.emitDestroy()
+    }
+  }
+
+  #count(by: 1 | -1): void {
+    const before = this.#referenced
+    this.#referenced += by
+    if (before === 0) this.#native.ref()
+    else if (this.#referenced === 0) this.#native.unref()
+  }
+}
+
+class HeldRun implements Hold {
+  readonly id: number
+  readonly #count: (by: 1 | -1) => void
+  #state: 'referenced' | 'unreferenced' | 'ended' = 'referenced'
+
+  constructor(id: number, count: (by: 1 | -1) => void) {
+    this.id = id
+    this.#count = count
+    count(1)
+  }
+
+  ref(): void {
+    if (this.#state !== 'unreferenced') return
+    this.#state = 'referenced'
+    this.#count(1)
+  }
+
+  unref(): void {
+    if (this.#state !== 'referenced') return
+    this.#state = 'unreferenced'
+    this.#count(-1)
+  }
+
+  end(): void {
+    this.unref()
+    this.#state = 'ended'
+  }
+}
+
+let shared: Engine | undefined
+
+/** Made when something is first started, so that an import costs nothing. */
+export function engine(): Engine {
+  shared ??= new Engine()
+  return shared
+}

@@ -1,0 +1,170 @@
+/**
+ * Every option of a command by name: whether null counts as absent, and the check that returns what a Command keeps.
+ * A new option is a row here; what the contract has and this version does not is a row in `later`.
+ */
+import { invalidType, invalidValue, outOfRange } from './argument-errors.ts'
+import { isRoot, type Root } from './root.ts'
+import { EXECUTABLE_OPTIONS, refuse } from './root-options.ts'
+import { checkStdio } from './streams.ts'
+import type { CommandOptions, Encoding } from './types.ts'
+import type { Check } from './validate.ts'
+import * as check from './validate.ts'
+
+/** Options that child_process has, where null is the same as leaving them out. Not `signal`, as in Node. */
+export const NULLABLE: ReadonlySet<string> = new Set(
+  'argv0 cwd detached encoding env gid input killSignal maxBuffer serialization shell stdio timeout uid'
+    .concat(' windowsHide windowsVerbatimArguments')
+    .split(' '),
+)
+
+/**
+ * Checked, then refused by name unless the value asks for nothing. Whoever brings an option moves its row up into
+ * OPTIONS.
+ */
+const later = {
+  ambientCaps: refuse((value, name) => check.arrayOf(value, name, check.cString)),
+  cgroup: refuse(pathDescriptorOrRoot),
+  chroot: refuse(pathOrRoot),
+  closeFds: refuse(check.boolean, true),
+  cpuAffinity: refuse((value, name) => check.arrayOf(value, name, check.unsigned)),
+  ctty: refuse(check.unsigned),
+  forceKillAfter: refuse(check.unsigned),
+  foreground: refuse(check.boolean, false),
+  gid: refuse(id),
+  gidMappings: refuse((value, name) => check.arrayOf(value, name, idMap)),
+  gidMappingsEnableSetgroups: refuse(check.boolean, false),
+  groups: refuse((value, name) => check.arrayOf(value, name, id)),
+  killScope: refuse((value, name) => check.oneOf(value, name, ['process', 'group']), 'process'),
+  namespaces: refuse((value, name) => check.arrayOf(value, name, namespace)),
+  nice: refuse((value, name) => check.integer(value, name, -20, 19)),
+  noNewPrivs: refuse(check.boolean, false),
+  pdeathsig: refuse(check.signal),
+  pgid: refuse(check.unsigned),
+  rlimits: refuse((value, name) => check.object(value, name) as NonNullable<CommandOptions['rlimits']>),
+  scripts: refuse((value, name) => check.oneOf(value, name, ['deny', 'kernel', 'root']), 'deny'),
+  ...EXECUTABLE_OPTIONS,
+  uid: refuse(id),
+  uidMappings: refuse((value, name) => check.arrayOf(value, name, idMap)),
+  umask: refuse((value, name) => check.integer(value, name, 0, 0o7777)),
+  waitDelay: refuse(check.unsigned),
+}
+
+export const OPTIONS: { readonly [K in keyof Required<CommandOptions>]: Check<NonNullable<CommandOptions[K]>> } = {
+  argv0: (value, name) => check.cString(value, name, false),
+  check: check.boolean,
+  clearEnv: check.boolean,
+  cwd,
+  detached: check.boolean,
+  encoding,
+  env,
+  input,
+  killSignal: check.signal,
+  maxBuffer,
+  overflow: (value, name) => check.oneOf(value, name, ['error', 'discard']),
+  shell: noShell,
+  signal: abortSignal,
+  stdio: checkStdio,
+  timeout: check.unsigned,
+  windowsHide: check.boolean,
+  windowsVerbatimArguments: check.boolean,
+  ...later,
+}
+
+/** Names that child_process has and this package does not, with what to do instead. */
+export const REFUSED: Readonly<Record<string, string>> = {
+  serialization:
+    'is of no use without an IPC channel, which is not to be had here; leave it out, or use child_process.fork()',
+}
+
+function cwd(value: unknown, name: string): string | Root | Readonly<{ root: Root; path: string }> {
+  if (typeof value === 'string' || value instanceof URL) return check.pathString(value, name)
+  if (isRoot(value)) return value
+  const expected = 'of type string or an instance of URL, Root or { root, path }'
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidType(name, expected, value)
+  const given = check.ownProperties(value, name, ['root', 'path'])
+  const root = given.get('root')
+  if (!isRoot(root)) throw invalidType(`${name}.root`, 'an instance of Root', root)
+  return Object.freeze({ root, path: check.cString(given.get('path'), `${name}.path`) })
+}
+
+/**
+ * A copy with plain strings. As in child_process, values that `env` inherits from an object of the caller's count, and
+ * what is no string becomes one; what somebody has put on Object.prototype does not count.
+ */
+function env(value: unknown, name: string): Record<string, string> {
+  const given = check.object(value, name)
+  const pairs: [string, string][] = []
+  for (const key in given) {
+    if (!Object.hasOwn(given, key) && key in Object.prototype) continue
+    const item: unknown = Reflect.get(given, key)
+    if (item === undefined) continue
+    pairs.push([key, envValue(key, item, `${name}['${key.replaceAll('\0', '\\0')}']`)])
+  }
+  return Object.freeze(Object.fromEntries(pairs))
+}
+
+function envValue(key: string, value: unknown, name: string): string {
+  if (typeof value === 'symbol') throw invalidType(name, 'of type string', value, false)
+  const text = String(value)
+  if (key.includes('\0') || text.includes('\0')) throw check.nulError(name, undefined, false)
+  return text
+}
+
+/** A view is copied, so that the command can be used again whatever becomes of it. */
+function input(value: unknown, name: string): string | Uint8Array {
+  if (typeof value === 'string') return value
+  if (!ArrayBuffer.isView(value)) {
+    throw invalidType(name, 'of type string or an instance of Buffer, TypedArray or DataView', value, false)
+  }
+  return Uint8Array.from(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+}
+
+function encoding(value: unknown, name: string): Encoding {
+  if (typeof value !== 'string') throw invalidType(name, 'of type string', value)
+  if (value === 'buffer' || Buffer.isEncoding(value)) return value
+  throw invalidValue(name, "must be 'buffer' or an encoding that Buffer knows", value)
+}
+
+function maxBuffer(value: unknown, name: string): number {
+  if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
+  if (!(value >= 0)) throw outOfRange(name, 'a positive number', value)
+  return Math.floor(value)
+}
+
+function noShell(value: unknown, name: string): false {
+  if (value === false) return false
+  if (value !== true && typeof value !== 'string') throw invalidType(name, 'false', value)
+  throw invalidValue(name, "must be false: there is no shell here; start one by name, with args ['-c', command]")
+}
+
+function abortSignal(value: unknown, name: string): AbortSignal {
+  const usable = typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
+  if (!usable) throw invalidType(name, 'an instance of AbortSignal', value)
+  return value as AbortSignal
+}
+
+function id(value: unknown, name: string): number {
+  return check.integer(value, name, 0, check.MAX_ID)
+}
+
+function idMap(value: unknown, name: string): { containerId: number; hostId: number; size: number } {
+  const given = check.ownProperties(check.object(value, name), name, ['containerId', 'hostId', 'size'])
+  const number = (key: 'containerId' | 'hostId' | 'size'): number => id(given.get(key), `${name}.${key}`)
+  return { containerId: number('containerId'), hostId: number('hostId'), size: number('size') }
+}
+
+const NAMESPACES = ['user', 'pid', 'net', 'mount', 'ipc', 'uts', 'cgroup', 'time'] as const
+
+function namespace(value: unknown, name: string): (typeof NAMESPACES)[number] {
+  return check.oneOf(value, name, NAMESPACES)
+}
+
+function pathOrRoot(value: unknown, name: string): string | Root {
+  if (isRoot(value)) return value
+  if (typeof value === 'string') return check.cString(value, name)
+  throw invalidType(name, 'of type string or an instance of Root', value)
+}
+
+function pathDescriptorOrRoot(value: unknown, name: string): string | number | Root {
+  return typeof value === 'number' ? check.integer(value, name, 0, check.MAX_INT32) : pathOrRoot(value, name)
+}

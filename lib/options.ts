@@ -1,0 +1,104 @@
+/** Validates the options of a command once, at the door, and makes of them the flat record that a start works from. */
+import { invalidValue } from './argument-errors.ts'
+import { NULLABLE, OPTIONS, REFUSED } from './option-table.ts'
+import { isRoot, type Root } from './root.ts'
+import type { CommandOptions, Stdio } from './types.ts'
+import * as check from './validate.ts'
+
+const DEFAULT_MAX_BUFFER = 64 * 1024 * 1024
+
+/** All that the options say, defaults filled in. */
+export interface Plan {
+  /** A path relative to this process, or to `cwdRoot` where that is there. */
+  readonly cwd: string | undefined
+  readonly cwdRoot: Root | undefined
+  /** 'KEY=value'; undefined: this process's own, at the start. */
+  readonly env: readonly string[] | undefined
+  readonly argv0: string | undefined
+  readonly stdio: Stdio | undefined
+  readonly input: Uint8Array | undefined
+  /** undefined: bytes stay bytes. */
+  readonly encoding: BufferEncoding | undefined
+  /** Bytes per stream, or Infinity. */
+  readonly maxBuffer: number
+  readonly discard: boolean
+  readonly check: boolean
+  readonly detached: boolean
+  readonly signal: AbortSignal | undefined
+  /** Milliseconds; 0: none. */
+  readonly timeout: number
+  readonly killSignal: number
+}
+
+type Kept = { -readonly [K in keyof CommandOptions]: CommandOptions[K] }
+
+const NAMES = [...Object.keys(OPTIONS), ...Object.keys(REFUSED)]
+
+/** `options`: what Command.options shows, a deeply frozen copy. `plan`: what its starts use. */
+export function readOptions(value: unknown): { options: Readonly<CommandOptions>; plan: Plan } {
+  const kept = value === undefined ? {} : checkEach(check.object(value, 'options'))
+  checkTogether(kept)
+  return { plan: planOf(kept), options: publish(kept) }
+}
+
+function checkEach(options: object): Kept {
+  const kept: Record<string, unknown> = {}
+  for (const [key, value] of check.ownProperties(options, 'options', NAMES, NULLABLE)) {
+    const refusal = REFUSED[key]
+    if (refusal !== undefined) throw invalidValue(`options.${key}`, refusal, value)
+    kept[key] = OPTIONS[key as keyof CommandOptions](value, `options.${key}`)
+  }
+  return kept
+}
+
+function checkTogether({ input, stdio }: Kept): void {
+  if (input === undefined || stdio === undefined) return
+  const stdin = typeof stdio === 'string' ? stdio : (stdio[0] ?? 'pipe')
+  const isPipe = stdin === 'pipe' || stdin === 'overlapped' || (typeof stdin === 'number' && stdin < 0)
+  if (!isPipe) throw invalidValue('options.input', "needs a pipe: leave options.stdio[0] out, or make it 'pipe'")
+}
+
+function planOf(kept: Kept): Plan {
+  return Object.freeze({
+    ...placeOf(kept.cwd),
+    env: envPairs(kept),
+    argv0: kept.argv0,
+    stdio: kept.stdio,
+    input: bytesOf(kept.input),
+    encoding: kept.encoding === 'buffer' ? undefined : kept.encoding,
+    maxBuffer: kept.maxBuffer ?? DEFAULT_MAX_BUFFER,
+    discard: kept.overflow === 'discard',
+    check: kept.check ?? false,
+    detached: kept.detached ?? false,
+    signal: kept.signal,
+    timeout: kept.timeout ?? 0,
+    killSignal: check.signalNumber(kept.killSignal ?? 'SIGTERM'),
+  })
+}
+
+function placeOf(cwd: Kept['cwd']): Pick<Plan, 'cwd' | 'cwdRoot'> {
+  // An empty string is no directory, and to child_process the same as none given.
+  if (cwd === undefined || cwd === '') return { cwd: undefined, cwdRoot: undefined }
+  if (isRoot(cwd)) return { cwd: '.', cwdRoot: cwd }
+  if (typeof cwd === 'string' || cwd instanceof URL) return { cwd: String(cwd), cwdRoot: undefined }
+  return { cwd: cwd.path, cwdRoot: cwd.root }
+}
+
+function envPairs({ env, clearEnv }: Kept): readonly string[] | undefined {
+  if (env) return Object.entries(env).map(([key, value]) => `${key}=${value}`)
+  return clearEnv ? [] : undefined
+}
+
+function bytesOf(input: Kept['input']): Uint8Array | undefined {
+  if (input === undefined) return undefined
+  return typeof input === 'string' ? Buffer.from(input) : (input as Uint8Array)
+}
+
+/** Bytes cannot be frozen: whoever looks at `input` is shown a copy. */
+function publish(kept: Kept): Readonly<CommandOptions> {
+  const { input } = kept
+  if (input instanceof Uint8Array) {
+    Object.defineProperty(kept, 'input', { get: () => Uint8Array.from(input), enumerable: true })
+  }
+  return Object.freeze(kept)
+}

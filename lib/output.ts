@@ -1,0 +1,120 @@
+/** output() and outputSync(): a whole run, captured, as one result or one error. */
+import { addAbortListener } from 'node:events'
+import type { Ending, Limits } from '#binding'
+import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
+import { engine, type Launch } from './engine.ts'
+import { AbortError, CommandRootError, ExitError, failureError } from './errors.ts'
+import type { Plan } from './options.ts'
+import { handOver } from './streams.ts'
+import type { CommandOutput } from './types.ts'
+
+/** Everything that one run needs to know. */
+export interface Run {
+  readonly name: string
+  readonly launch: Launch
+  readonly plan: Plan
+}
+
+type AnyOutput = CommandOutput<string | Buffer>
+
+/** How much of stderr an ExitError's message shows. */
+const SHOWN_BYTES = 1024
+
+/** Runs off this thread; settles once the child has been reaped. */
+export async function runOutput({ name, launch, plan }: Run): Promise<AnyOutput> {
+  throwIfAborted(plan)
+  let aborted = false
+  const ending = await new Promise<Ending>((resolve) => {
+    const hold = engine().output(launch, limitsOf(plan, launch), (ended) => {
+      listening?.[Symbol.dispose]()
+      resolve(ended)
+    })
+    const abort = (): void => {
+      aborted = true
+      engine().abort(hold)
+    }
+    const listening = plan.signal && addAbortListener(plan.signal, abort)
+    handOver(plan.stdio)
+  })
+  // Whoever aborts before this settles sees it rejected, though the child may just have ended by itself.
+  return resultOf(aborted ? { ...ending, aborted } : ending, name, plan)
+}
+
+/** Runs on this thread, which does nothing else meanwhile. */
+export function runOutputSync({ name, launch, plan }: Run): AnyOutput {
+  throwIfAborted(plan)
+  const ending = engine().outputSync(launch, limitsOf(plan, launch))
+  handOver(plan.stdio)
+  return resultOf(ending, name, plan)
+}
+
+/** An abort before the start: nothing is started. */
+function throwIfAborted({ signal }: Plan): void {
+  if (signal?.aborted) throw new AbortError(signal.reason)
+}
+
+function limitsOf(plan: Plan, { request }: Launch): Limits {
+  return {
+    // A pipe that was asked for and has nothing to bring is closed at once: nobody else could do it.
+    ...(request.stdio[0] === 'pipe' && { input: plan.input ?? new Uint8Array() }),
+    maxBuffer: plan.maxBuffer,
+    discard: plan.discard,
+    timeout: plan.timeout,
+    killSignal: plan.killSignal,
+  }
+}
+
+function resultOf(ending: Ending, name: string, plan: Plan): AnyOutput {
+  const error = errorOf(ending, name, plan)
+  if (error) throw error
+  return outputOf(ending, plan)
+}
+
+/** What the run failed with, if it did. An abort that came in time is the answer, whatever else went wrong. */
+function errorOf(ending: Ending, name: string, plan: Plan): Error | undefined {
+  const { failure, overflowed, statusErrno } = ending
+  const output = failure ? undefined : outputOf(ending, plan)
+  if (ending.aborted || failure?.reason === 'ABORT_ERR') return new AbortError(plan.signal?.reason, output)
+  if (failure || !output) return failure && failureError(failure, name)
+  if (overflowed) {
+    const code = 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER'
+    const stream = overflowed === 1 ? 'stdout' : 'stderr'
+    return new CommandRootError(`${stream} maxBuffer length exceeded`, { code, path: name, output })
+  }
+  if (statusErrno !== undefined)
+    return failureError({ errno: statusErrno, step: 'wait', syscall: 'waitid' }, name, output)
+  return plan.check && !output.success ? exitError(ending, output, name, plan) : undefined
+}
+
+function outputOf(ending: Ending, { encoding }: Plan): AnyOutput {
+  const code = codeOf(ending)
+  const decode = (bytes: Buffer = Buffer.alloc(0)): string | Buffer => (encoding ? bytes.toString(encoding) : bytes)
+  return {
+    pid: ending.pid,
+    code,
+    signal: signalOf(ending),
+    success: code === 0 && !ending.timedOut,
+    stdout: decode(ending.stdout),
+    stderr: decode(ending.stderr),
+    timedOut: ending.timedOut,
+    truncated: ending.truncated,
+    durationMs: ending.durationMs,
+    resourceUsage: resourceUsageOf(ending.usage),
+  }
+}
+
+function exitError(ending: Ending, output: AnyOutput, name: string, plan: Plan): ExitError {
+  const { code, signal, timedOut } = output
+  const how = timedOut ? `after its timeout of ${plan.timeout} ms` : signal ? `by ${signal}` : `with ${code}`
+  const said = tailOf(ending.stderr)
+  const message = `${name} ended ${how}${said && `\n${said}`}`
+  return new ExitError(message, { code: 'ERR_EXIT', path: name, output })
+}
+
+/** The end of what was written, cut before a character and not in one. */
+function tailOf(bytes: Buffer | undefined): string {
+  if (!bytes) return ''
+  let start = Math.max(0, bytes.length - SHOWN_BYTES)
+  if (start > 0) while (((bytes[start] ?? 0) & 0xc0) === 0x80) start++
+  return bytes.toString('utf8', start).trimEnd()
+}

@@ -1,0 +1,135 @@
+/** Root: a directory held open, and names resolved beneath it. */
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Directory } from '#binding'
+import { illegalConstructor, invalidType, invalidValue } from './argument-errors.ts'
+import { binding } from './binding.ts'
+import { closedError, failureError, isFailure } from './errors.ts'
+import { checkExecutableOptions, type Executable, makeExecutable } from './executable.ts'
+import { permit } from './permission.ts'
+import { ROOT_OPTIONS } from './root-options.ts'
+import type { ExecutableOptions, RootOptions } from './types.ts'
+import * as check from './validate.ts'
+
+/** What a Root is made of: `path` is absolute, as it was when the directory was opened. */
+interface Held {
+  directory: Directory
+  name: string
+  path: string
+}
+
+let make: (held: Held) => Root
+let heldBy: (root: Root) => Held
+/** Whether `value` is a Root of this package. */
+export let isRoot: (value: unknown) => value is Root
+
+/** A directory held open. Whatever is opened or started through it lies beneath it. Made by openRoot(). */
+export class Root implements Disposable {
+  readonly #held: Held
+
+  static {
+    make = (held) => new Root(held)
+    heldBy = (root) => root.#held
+    isRoot = (value): value is Root => typeof value === 'object' && value !== null && #held in value
+  }
+
+  private constructor(held: Held) {
+    if (!held) throw illegalConstructor()
+    this.#held = held
+  }
+
+  /** Its descriptor, -1 once closed. It stays this object's. */
+  get fd(): number {
+    return this.#held.directory.fd
+  }
+
+  /** The path it was opened with. */
+  get name(): string {
+    return this.#held.name
+  }
+
+  /** Opens a directory beneath this one. Throws CommandRootError: ENOENT, ENOTDIR, ERR_PATH_ESCAPES_ROOT, … */
+  openRoot(name: string, options?: RootOptions): Root {
+    check.cString(name, 'name')
+    checkRootOptions(options)
+    const { directory, name: own, path } = openHeld(this)
+    const opened = directory.openRoot(name)
+    if (isFailure(opened)) throw failureError(opened, name)
+    return make({ directory: opened, name: join(own, name), path: join(path, name) })
+  }
+
+  /** Opens a program beneath this directory, whether or not it may be executed or read: its start says so. */
+  openExecutable(name: string, options?: ExecutableOptions): Executable {
+    check.cString(name, 'name')
+    checkExecutableOptions(options)
+    const { directory, path } = openHeld(this)
+    return makeExecutable(directory, name, join(path, name))
+  }
+
+  /** Lets go of the directory; what was opened or started through it is not touched. Twice is once. */
+  close(): void {
+    this.#held.directory.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** A Root on a duplicate of `fd`, an open directory that stays the caller's. `name`: for messages, '/dev/fd/N'. */
+  static fromFd(fd: number, options?: RootOptions & { name?: string | undefined }): Root {
+    check.integer(fd, 'fd', 0, check.MAX_INT32)
+    const name = checkRootOptions(options, ['name']) ?? `/dev/fd/${fd}`
+    const directory = binding.Directory.fromFd(fd)
+    if (isFailure(directory)) throw failureError(directory, name)
+    return make({ directory, name, path: resolve(name) })
+  }
+}
+
+/** Holds the directory at `path` open. Throws CommandRootError: ENOENT, ENOTDIR, EACCES, … */
+export function openRoot(path: string | URL | Buffer, options?: RootOptions): Root {
+  const { raw, name } = checkPath(path)
+  checkRootOptions(options)
+  permit('fs.read', name)
+  const directory = binding.Directory.open(raw)
+  if (isFailure(directory)) throw failureError(directory, name)
+  return make({ directory, name, path: resolve(name) })
+}
+
+/** The Rust half of a Root that is open; throws ERR_ROOT_CLOSED for one that is not. */
+export function directoryOf(root: Root): Directory {
+  return openHeld(root).directory
+}
+
+/** The absolute path at which `name` was beneath `root` when that was opened. */
+export function pathBeneath(root: Root, name: string): string {
+  return join(heldBy(root).path, name)
+}
+
+function openHeld(root: Root): Held {
+  const held = heldBy(root)
+  if (held.directory.fd < 0) throw closedError('Root', held.name)
+  return held
+}
+
+function checkPath(path: unknown): { raw: string | Uint8Array; name: string } {
+  if (typeof path === 'string') return { raw: check.cString(path, 'path'), name: path }
+  if (path instanceof URL) {
+    const name = check.cString(fileURLToPath(path), 'path')
+    return { raw: name, name }
+  }
+  if (!(path instanceof Uint8Array)) throw invalidType('path', 'of type string or an instance of Buffer or URL', path)
+  if (path.includes(0)) throw invalidValue('path', 'must be a Buffer without null bytes')
+  return { raw: path, name: Buffer.from(path).toString() }
+}
+
+/** Returns the `name` option, for those who have it. */
+function checkRootOptions(options: unknown, more: readonly 'name'[] = []): string | undefined {
+  if (options === undefined) return undefined
+  const known = ['resolve', 'symlinks', 'crossMounts', ...more] as const
+  let name: string | undefined
+  for (const [key, value] of check.ownProperties(check.object(options, 'options'), 'options', known)) {
+    if (key === 'name') name = check.cString(value, 'options.name')
+    else ROOT_OPTIONS[key](value, `options.${key}`)
+  }
+  return name
+}

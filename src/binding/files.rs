@@ -1,0 +1,123 @@
+//! Directories and programs held open: the native halves of Root and Executable.
+
+use super::values::{Failure, Identity, c_string};
+use crate::program;
+use crate::root;
+use napi::Either;
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+
+/// A directory held open.
+#[napi]
+pub struct Directory {
+    pub(super) held: Option<Arc<root::Directory>>,
+}
+
+/// A regular file held by descriptor.
+#[napi]
+pub struct Program {
+    pub(super) held: Option<Arc<program::Program>>,
+}
+
+#[napi]
+impl Directory {
+    /// Opens the directory at `path`, as open(2) finds it for this process.
+    #[napi(catch_unwind)]
+    pub fn open(path: Either<String, Uint8Array>) -> Either<Directory, Failure> {
+        let path = match path {
+            Either::A(text) => text.into_bytes(),
+            Either::B(bytes) => bytes.to_vec(),
+        };
+        Directory::from(c_string(path).and_then(|path| root::Directory::open(&path)))
+    }
+
+    /// Holds what `fd` holds, by a duplicate.
+    #[napi(catch_unwind)]
+    pub fn from_fd(fd: i32) -> Either<Directory, Failure> {
+        Directory::from(root::Directory::from_fd(fd))
+    }
+
+    /// -1 once closed
+    #[napi(getter, catch_unwind)]
+    pub fn fd(&self) -> i32 {
+        self.held.as_ref().map_or(-1, |held| held.as_fd().as_raw_fd())
+    }
+
+    /// A directory beneath this one.
+    #[napi(catch_unwind)]
+    pub fn open_root(&self, name: String) -> Either<Directory, Failure> {
+        let opened = self.get().and_then(|root| root.open_directory(&c_string(name)?));
+        Directory::from(opened)
+    }
+
+    /// A regular file beneath this one.
+    #[napi(catch_unwind)]
+    pub fn open_executable(&self, name: String) -> Either<Program, Failure> {
+        match self.get().and_then(|root| program::Program::find(root, c_string(name)?)) {
+            Ok(program) => Either::A(Program { held: Some(Arc::new(program)) }),
+            Err(failure) => Either::B(failure.into()),
+        }
+    }
+
+    /// Gives it up; a start that is under way keeps it until it is done.
+    #[napi(catch_unwind)]
+    pub fn close(&mut self) {
+        self.held = None;
+    }
+}
+
+impl Directory {
+    fn from(opened: crate::failure::Result<root::Directory>) -> Either<Directory, Failure> {
+        match opened {
+            Ok(directory) => Either::A(Directory { held: Some(Arc::new(directory)) }),
+            Err(failure) => Either::B(failure.into()),
+        }
+    }
+
+    /// EBADF once closed, which lib/ says in its own words before it comes here.
+    pub(super) fn get(&self) -> crate::failure::Result<&Arc<root::Directory>> {
+        self.held.as_ref().ok_or_else(closed)
+    }
+}
+
+#[napi]
+impl Program {
+    /// -1 once closed
+    #[napi(getter, catch_unwind)]
+    pub fn fd(&self) -> i32 {
+        self.held.as_ref().map_or(-1, |held| held.as_fd().as_raw_fd())
+    }
+
+    /// bytes, when it was opened; 0 once closed
+    #[napi(getter, catch_unwind)]
+    pub fn size(&self) -> f64 {
+        self.held.as_ref().map_or(0.0, |held| held.size() as f64)
+    }
+
+    /// Gives it up; a start that is under way keeps it until it is done.
+    #[napi(catch_unwind)]
+    pub fn close(&mut self) {
+        self.held = None;
+    }
+}
+
+impl Program {
+    pub(super) fn get(&self) -> crate::failure::Result<&Arc<program::Program>> {
+        self.held.as_ref().ok_or_else(closed)
+    }
+}
+
+fn closed() -> crate::failure::Failure {
+    crate::failure::Failure::new(crate::failure::Step::Open, "fcntl", nix::errno::Errno::EBADF)
+}
+
+/// Which file a descriptor holds now.
+#[napi(catch_unwind)]
+pub fn identify(fd: i32) -> Either<Identity, Failure> {
+    match program::Identity::of(fd) {
+        Ok(identity) => Either::A(identity.into()),
+        Err(failure) => Either::B(failure.into()),
+    }
+}

@@ -1,0 +1,8 @@
+//! N-API only: JavaScript values in, plain Rust values out. lib/ has checked every value before; nothing is decided
+//! here. Failures are returned as values, and lib/errors.ts makes the errors of them.
+
+mod engine;
+mod files;
+mod probe;
+mod request;
+mod values;

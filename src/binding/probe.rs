@@ -1,0 +1,46 @@
+//! probe(): what this system offers, here and now.
+
+use crate::process::ways::ways;
+use crate::root;
+use crate::sys::clone::Memory;
+use crate::sys::trial;
+use napi_derive::napi;
+
+/// What the kernel offers, found by trying, and which way each thing is done.
+#[napi(object, object_from_js = false)]
+pub struct Probe {
+    pub platform: &'static str,
+    pub resolve: &'static str,
+    pub exec: &'static str,
+    /// 'vfork': the child shares our memory until exec
+    pub fork: &'static str,
+    pub wait: &'static str,
+    pub pidfd: bool,
+    pub cgroup: bool,
+    pub user_namespaces: bool,
+    pub no_new_privs: bool,
+    pub sealed: bool,
+    pub execute_check: bool,
+    /// the ProcessAttributes that can be honoured
+    pub attributes: Vec<&'static str>,
+}
+
+/// Tries what has to be tried; a few children are made for it.
+#[napi(catch_unwind)]
+pub fn probe() -> Probe {
+    let ways = ways();
+    Probe {
+        platform: std::env::consts::OS,
+        resolve: if root::can_resolve() { "openat2" } else { "walk" },
+        exec: if ways.execveat { "execveat" } else { "none" },
+        fork: if ways.memory == Memory::Shared { "vfork" } else { "fork" },
+        wait: if ways.pidfd { "pidfd" } else { "waitid" },
+        pidfd: ways.pidfd,
+        cgroup: trial::clone_into_cgroup(),
+        user_namespaces: trial::user_namespaces(),
+        no_new_privs: trial::no_new_privs(),
+        sealed: trial::sealed_memfd(),
+        execute_check: trial::execute_check(),
+        attributes: vec!["detached"],
+    }
+}

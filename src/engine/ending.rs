@@ -1,0 +1,41 @@
+//! How a run ended, as plain values.
+
+use crate::failure::Failure;
+use crate::sys::pidfd::Exit;
+use nix::errno::Errno;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(crate) struct Ending {
+    /// It never started; the rest is empty then.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) pid: i32,
+    /// An errno where the status could not be had: somebody else reaped it.
+    pub(crate) exit: Option<Result<Exit, Errno>>,
+    /// What was captured; None where it was not piped to us.
+    pub(crate) stdout: Option<Vec<u8>>,
+    pub(crate) stderr: Option<Vec<u8>>,
+    pub(crate) timed_out: bool,
+    pub(crate) aborted: bool,
+    /// The child's descriptor (1, 2) whose maxBuffer was passed.
+    pub(crate) overflowed: Option<usize>,
+    pub(crate) truncated: bool,
+    pub(crate) duration: Duration,
+}
+
+impl Ending {
+    pub(crate) fn failed(failure: Failure, duration: Duration) -> Ending {
+        Ending {
+            failure: Some(failure),
+            pid: 0,
+            exit: None,
+            stdout: None,
+            stderr: None,
+            timed_out: false,
+            aborted: false,
+            overflowed: None,
+            truncated: false,
+            duration,
+        }
+    }
+}

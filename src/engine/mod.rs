@@ -1,0 +1,173 @@
+//! After the start: one thread for the whole process sees children end, reads and writes their pipes and keeps their
+//! deadlines. It starts nothing, and no thread lives as long as a child.
+
+mod capture;
+mod ending;
+mod feed;
+mod launch;
+mod run;
+
+use crate::failure::{Failure, Result, Step};
+use crate::sys;
+use crate::sys::poll::Poll;
+use nix::errno::Errno;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+pub(crate) use ending::Ending;
+pub(crate) use launch::{Interrupt, Launch, Launcher, launch_here};
+pub(crate) use run::{Bounds, Run};
+
+/// Called once, on the engine's thread or the one that aborts, with how a run ended.
+pub(crate) type Done = Box<dyn FnOnce(Ending) + Send>;
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    poll: Poll,
+    table: Mutex<Table>,
+}
+
+#[derive(Default, Debug)]
+struct Table {
+    last: usize,
+    jobs: HashMap<usize, Arc<Slot>>,
+    deadlines: BTreeSet<(Instant, usize)>,
+}
+
+/// Empty once its run has ended.
+#[derive(Debug)]
+struct Slot(Mutex<Option<Job>>);
+
+struct Job {
+    run: Run,
+    done: Done,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.run.fmt(f)
+    }
+}
+
+/// The engine; its thread begins with the first call that works.
+pub(crate) fn engine() -> Result<&'static Engine> {
+    static ENGINE: Mutex<Option<&'static Engine>> = Mutex::new(None);
+    let mut engine = lock(&ENGINE);
+    if let Some(engine) = *engine {
+        return Ok(engine);
+    }
+    let new = Engine::begin().map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+        Failure::new(Step::Fds, "epoll_create1", errno)
+    })?;
+    *engine = Some(new);
+    Ok(new)
+}
+
+impl Engine {
+    fn begin() -> io::Result<&'static Engine> {
+        let engine = Box::new(Engine { poll: Poll::new()?, table: Mutex::default() });
+        // It lives as long as the process, as its thread does.
+        let engine: &'static Engine = Box::leak(engine);
+        std::thread::Builder::new().name("command-root".into()).spawn(|| engine.live())?;
+        Ok(engine)
+    }
+
+    /// Takes a run over: `done` is called once, when all of it is over. The key is for [`Engine::abort`].
+    pub(crate) fn adopt(&self, run: Run, done: Done) -> usize {
+        let deadline = run.deadline();
+        let slot = Arc::new(Slot(Mutex::new(Some(Job { run, done }))));
+        // Held until it is registered: its first event finds it complete.
+        let mut job = lock(&slot.0);
+        let (key, first) = self.enter(Arc::clone(&slot), deadline);
+        if let Some(job) = job.as_mut() {
+            job.run.register(&self.poll, key);
+        }
+        let ended = self.take_finished(key, &mut job);
+        drop(job);
+        finish(ended);
+        if first {
+            self.poll.wake();
+        }
+        key
+    }
+
+    /// Ends a run, if it has not ended.
+    pub(crate) fn abort(&self, key: usize) {
+        self.with_run(key, Run::abort);
+    }
+
+    /// A key for it, and whether its deadline is now the next one.
+    fn enter(&self, slot: Arc<Slot>, deadline: Option<Instant>) -> (usize, bool) {
+        let mut table = lock(&self.table);
+        table.last += 1;
+        let key = table.last;
+        table.jobs.insert(key, slot);
+        let Some(deadline) = deadline else { return (key, false) };
+        table.deadlines.insert((deadline, key));
+        (key, table.deadlines.first() == Some(&(deadline, key)))
+    }
+
+    fn live(&self) {
+        sys::signals::block_for_good();
+        let mut keys = Vec::new();
+        loop {
+            let now = Instant::now();
+            let limit = self.next_deadline().map(|at| at.saturating_duration_since(now));
+            // EINTR cannot be, with every signal blocked; ENOMEM passes.
+            let _ = self.poll.wait(&mut keys, limit);
+            for key in keys.drain(..) {
+                let (key, place) = run::place_of(key);
+                self.with_run(key, |run, poll| run.ready(place, poll));
+            }
+            for key in self.take_due(Instant::now()) {
+                self.with_run(key, Run::expire);
+            }
+        }
+    }
+
+    fn with_run(&self, key: usize, act: impl FnOnce(&mut Run, &Poll)) {
+        let Some(slot) = lock(&self.table).jobs.get(&key).map(Arc::clone) else { return };
+        let mut job = lock(&slot.0);
+        if let Some(job) = job.as_mut() {
+            act(&mut job.run, &self.poll);
+        }
+        let ended = self.take_finished(key, &mut job);
+        drop(job);
+        finish(ended);
+    }
+
+    fn take_finished(&self, key: usize, slot: &mut Option<Job>) -> Option<Job> {
+        let job = slot.take_if(|job| job.run.is_finished())?;
+        let mut table = lock(&self.table);
+        table.jobs.remove(&key);
+        if let Some(deadline) = job.run.deadline() {
+            table.deadlines.remove(&(deadline, key));
+        }
+        Some(job)
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        lock(&self.table).deadlines.first().map(|(at, _)| *at)
+    }
+
+    fn take_due(&self, now: Instant) -> Vec<usize> {
+        let mut table = lock(&self.table);
+        let later = table.deadlines.split_off(&(now, usize::MAX));
+        std::mem::replace(&mut table.deadlines, later).into_iter().map(|(_, key)| key).collect()
+    }
+}
+
+/// Outside every lock: `done` may take its own.
+fn finish(job: Option<Job>) {
+    if let Some(Job { run, done }) = job {
+        done(run.into_ending());
+    }
+}
+
+/// A poisoned lock is one whose holder panicked between two consistent states: all updates under ours are single.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

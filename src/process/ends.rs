@@ -1,0 +1,98 @@
+//! The child's descriptors, opened: for each the end that it gets, and our own end where there is one.
+
+use super::request::{Stdio, io_failure};
+use crate::failure::{Failure, Result, Step};
+use crate::sys;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use nix::unistd::pipe2;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+/// One place in the child's table.
+enum End {
+    Opened(OwnedFd),
+    /// /dev/null, opened once for all.
+    Null,
+    /// Beyond 2 nothing is expected to be open, and 'ignore' means nothing, as in child_process.
+    Closed,
+    /// The caller's own, owned by the request.
+    Given(RawFd),
+    /// What the child has at 1.
+    Stdout,
+}
+
+pub(super) struct Ends {
+    theirs: Vec<End>,
+    null: Option<OwnedFd>,
+    /// By the child's descriptor.
+    pub(super) ours: Vec<Option<OwnedFd>>,
+}
+
+const STDIN: usize = 0;
+const STDOUT: usize = 1;
+const STDERR: usize = 2;
+
+impl Ends {
+    pub(super) fn open(stdio: &[Stdio]) -> Result<Ends> {
+        let null = stdio.iter().any(|form| matches!(form, Stdio::Null)).then(open_null).transpose()?;
+        let mut ends = Ends { theirs: Vec::with_capacity(stdio.len()), null, ours: Vec::with_capacity(stdio.len()) };
+        for (index, form) in stdio.iter().enumerate() {
+            let (theirs, ours) = match form {
+                Stdio::Null => (if index > STDERR { End::Closed } else { End::Null }, None),
+                Stdio::Stdout => (End::Stdout, None),
+                Stdio::Given(fd) => {
+                    if index <= STDERR {
+                        sys::fd::set_blocking(fd.as_fd()).map_err(Failure::at(Step::Fds, "fcntl"))?;
+                    }
+                    (End::Given(fd.as_raw_fd()), None)
+                }
+                Stdio::Pipe => {
+                    let (theirs, ours) = both_ends(index)?;
+                    (End::Opened(theirs), Some(ours))
+                }
+            };
+            ends.theirs.push(theirs);
+            ends.ours.push(ours);
+        }
+        Ok(ends)
+    }
+
+    /// What the plan takes: the number that each of the child's descriptors has with us.
+    pub(super) fn sources(&self) -> Vec<Option<RawFd>> {
+        self.theirs.iter().map(|end| self.number(end).or_else(|| self.stdout_for(end))).collect()
+    }
+
+    fn number(&self, end: &End) -> Option<RawFd> {
+        match end {
+            End::Opened(fd) => Some(fd.as_raw_fd()),
+            End::Given(fd) => Some(*fd),
+            End::Null => self.null.as_ref().map(AsRawFd::as_raw_fd),
+            End::Stdout | End::Closed => None,
+        }
+    }
+
+    fn stdout_for(&self, end: &End) -> Option<RawFd> {
+        matches!(end, End::Stdout).then(|| self.theirs.get(STDOUT).and_then(|stdout| self.number(stdout)))?
+    }
+}
+
+/// The child's end and ours: a pipe(2) for a standard stream, which programs expect, beyond that a socketpair(2).
+fn both_ends(index: usize) -> Result<(OwnedFd, OwnedFd)> {
+    if index > STDERR {
+        let (theirs, ours) = UnixStream::pair().map_err(|error| io_failure(Step::Fds, "socketpair", &error))?;
+        return Ok((lift(theirs.into())?, lift(ours.into())?));
+    }
+    let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(Failure::at(Step::Fds, "pipe2"))?;
+    let (read, write) = (lift(read)?, lift(write)?);
+    Ok(if index == STDIN { (read, write) } else { (write, read) })
+}
+
+fn open_null() -> Result<OwnedFd> {
+    let null = open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty());
+    null.and_then(sys::fd::lift).map_err(|errno| Failure::new(Step::Fds, "open", errno).about("/dev/null"))
+}
+
+pub(super) fn lift(fd: OwnedFd) -> Result<OwnedFd> {
+    sys::fd::lift(fd).map_err(Failure::at(Step::Fds, "fcntl"))
+}

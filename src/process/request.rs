@@ -1,0 +1,157 @@
+//! All that a start uses, owned: nothing that the caller does afterwards changes what will be started.
+
+use crate::failure::{Failure, Result, Step};
+use crate::program::Program;
+use crate::root::Directory;
+use crate::sys;
+use crate::sys::strings::Strings;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::Mode;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) target: Target,
+    pub(crate) argv: Arc<Strings>,
+    pub(crate) environment: Environment,
+    pub(crate) cwd: Cwd,
+    /// One for each of the child's descriptors, from 0.
+    pub(crate) stdio: Vec<Stdio>,
+    /// Leads a session of its own (setsid).
+    pub(crate) detached: bool,
+}
+
+/// What is to be run.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Named { root: Arc<Directory>, name: CString },
+    Held(Arc<Program>),
+}
+
+#[derive(Debug)]
+pub(crate) enum Environment {
+    /// 'KEY=value' each; the whole of it.
+    Given(Arc<Strings>),
+    /// This process's own, at the call.
+    Own,
+}
+
+/// Where the child begins.
+#[derive(Debug)]
+pub(crate) enum Cwd {
+    /// Where the starting process is.
+    Here,
+    /// Where it was at the call: for a start that may happen after it has gone elsewhere.
+    Held(OwnedFd),
+    /// A path of this process's own; `from` where it was at the call, which an absolute path does not need.
+    Path { from: Option<OwnedFd>, path: CString },
+    /// A directory beneath a Root.
+    Beneath { root: Arc<Directory>, name: CString },
+}
+
+/// What one of the child's descriptors is.
+#[derive(Debug)]
+pub(crate) enum Stdio {
+    /// A pipe(2) for 0–2, beyond a socketpair(2); its other end is ours.
+    Pipe,
+    /// /dev/null
+    Null,
+    /// A duplicate of the child's own descriptor 1.
+    Stdout,
+    Given(OwnedFd),
+}
+
+/// How long a start may take, and who may end it before.
+#[derive(Clone, Debug)]
+pub(crate) struct Patience {
+    pub(crate) deadline: Instant,
+    /// Set by another thread: no longer wanted.
+    pub(crate) aborted: Arc<AtomicBool>,
+    /// Whether this thread may sleep: the JavaScript thread may not.
+    pub(crate) may_sleep: bool,
+}
+
+/// A start that is not done by then is stuck: stopped, frozen or throttled in its middle.
+const LONGEST_START: Duration = Duration::from_secs(10);
+/// However short the caller's own deadline: a start that is merely slow is let through, and its program then ended.
+const SHORTEST_START: Duration = Duration::from_millis(100);
+
+impl Patience {
+    /// Until the caller's own deadline, and never longer than a start may take.
+    pub(crate) fn new(deadline: Option<Instant>, aborted: Arc<AtomicBool>, may_sleep: bool) -> Patience {
+        let now = Instant::now();
+        let (shortest, longest) = (now + SHORTEST_START, now + LONGEST_START);
+        Patience { deadline: deadline.map_or(longest, |own| own.clamp(shortest, longest)), aborted, may_sleep }
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_aborted() || Instant::now() >= self.deadline
+    }
+}
+
+impl Target {
+    /// The program itself, held.
+    pub(super) fn open(&self) -> Result<Arc<Program>> {
+        match self {
+            Target::Named { root, name } => Program::find(root, name.clone()).map(Arc::new),
+            Target::Held(program) => Ok(Arc::clone(program)),
+        }
+    }
+}
+
+impl Environment {
+    pub(super) fn strings(&self) -> Arc<Strings> {
+        match self {
+            Environment::Given(strings) => Arc::clone(strings),
+            Environment::Own => Arc::new(Strings::new(sys::environment::snapshot())),
+        }
+    }
+}
+
+impl Cwd {
+    /// The directory to begin in, held from here on; None: as it is.
+    pub(super) fn open(&self) -> Result<Option<OwnedFd>> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        match self {
+            Cwd::Here => Ok(None),
+            Cwd::Held(fd) => fd.try_clone().map(Some).map_err(|error| io_failure(Step::Chdir, "fcntl", &error)),
+            Cwd::Path { from, path } => {
+                let from = from.as_ref().map_or(AT_FDCWD, AsFd::as_fd);
+                let fd = openat(from, path.as_c_str(), flags, Mode::empty()).and_then(sys::fd::lift);
+                fd.map(Some).map_err(|errno| Failure::new(Step::Chdir, "open", errno).about(path.to_string_lossy()))
+            }
+            Cwd::Beneath { root, name } => match root.resolve(name, OFlag::O_PATH | OFlag::O_DIRECTORY) {
+                Ok(fd) => Ok(Some(fd)),
+                Err(failure) => Err(Failure { step: Step::Chdir, ..failure }.about(name.to_string_lossy())),
+            },
+        }
+    }
+
+    /// Where this process is now.
+    pub(crate) fn here() -> Result<OwnedFd> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        openat(AT_FDCWD, c".", flags, Mode::empty()).and_then(sys::fd::lift).map_err(Failure::at(Step::Chdir, "open"))
+    }
+}
+
+impl Stdio {
+    /// A duplicate of the caller's descriptor, made at the call.
+    pub(crate) fn given(index: usize, number: i32) -> Result<Stdio> {
+        let copy = sys::fd::duplicate(number).map(Stdio::Given);
+        copy.map_err(|errno| {
+            Failure::new(Step::Fds, "fcntl", errno).detail(format!("stdio[{index}] is descriptor {number}"))
+        })
+    }
+}
+
+pub(super) fn io_failure(step: Step, syscall: &'static str, error: &std::io::Error) -> Failure {
+    Failure::new(step, syscall, nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+}

@@ -1,0 +1,235 @@
+//! One start: resolve, plan, make the child, watch it until it runs the program or has told why not.
+
+use super::child::{Act, Body};
+use super::ends::{Ends, lift};
+use super::plan::{Plan, plan};
+use super::reap::Child;
+use super::request::{Patience, Request};
+use super::watch::Watch;
+use super::ways::ways;
+use crate::failure::{Failure, Reason, Result, Step};
+use crate::program::Program;
+use crate::sys::clone::{Born, Memory};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+/// A program that runs.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) child: Child,
+    /// Our ends of the pipes, by the child's descriptor.
+    pub(crate) streams: Vec<Option<OwnedFd>>,
+}
+
+/// Between the tries where the program is open for writing somewhere (ETXTBSY): a fork elsewhere may hold a copy of
+/// the descriptor for a moment (golang/go 22315).
+const BUSY: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(4), Duration::from_millis(16)];
+
+/// Starts what `request` asks for. When it fails nothing is left: no child, zombie or descriptor.
+pub(crate) fn start(request: &Request, patience: &Patience) -> Result<Started> {
+    ways().require()?;
+    start_by(ways().memory, request, patience)
+}
+
+fn start_by(memory: Memory, request: &Request, patience: &Patience) -> Result<Started> {
+    if patience.is_aborted() {
+        return Err(Failure::new(Step::Fork, "clone3", Errno::ECANCELED).because(Reason::Aborted));
+    }
+    let program = request.target.open()?;
+    let cwd = request.cwd.open()?;
+    let ends = Ends::open(&request.stdio)?;
+
+    let mut waits = BUSY.iter().filter(|_| patience.may_sleep);
+    loop {
+        match attempt(memory, request, &program, cwd.as_ref(), &ends, patience) {
+            Ok(child) => return Ok(Started { child, streams: ends.ours }),
+            Err(failure) => match (failure.step, failure.errno, waits.next()) {
+                (Step::Exec, Errno::ETXTBSY, Some(wait)) => std::thread::sleep(*wait),
+                (Step::Exec, Errno::ENOENT, _) => return Err(program.explain_enoent(failure)),
+                _ => return Err(failure),
+            },
+        }
+    }
+}
+
+/// Makes one child and waits until it runs the program.
+fn attempt(
+    memory: Memory,
+    request: &Request,
+    program: &Program,
+    cwd: Option<&OwnedFd>,
+    ends: &Ends,
+    patience: &Patience,
+) -> Result<Child> {
+    let pipe = ErrorPipe::open(memory)?;
+    let needed = [Some(program.as_fd()), cwd.map(AsFd::as_fd), pipe.as_ref().map(|pipe| pipe.theirs.as_fd())];
+    let needed: Vec<_> = needed.iter().flatten().map(AsRawFd::as_raw_fd).collect();
+    let Plan { moves, needed } = plan(&ends.sources(), &needed);
+
+    // In the order in which they were given.
+    let mut needed = needed.into_iter();
+    let program = needed.next().unwrap_or(-1);
+    let cwd = cwd.and_then(|_| needed.next());
+    let errors = pipe.as_ref().and_then(|_| needed.next());
+
+    let acts = request
+        .detached
+        .then_some(Act::NewSession)
+        .into_iter()
+        .chain(moves.into_iter().map(Act::Move))
+        .chain(cwd.map(Act::ChangeDirectory))
+        .chain([Act::ResetSignals])
+        .collect();
+    let (argv, envp) = (request.argv.clone(), request.environment.strings());
+    let mut body = Body::new(acts, program, argv, envp, errors).map_err(Failure::at(Step::Fork, "mmap"))?;
+
+    let Born { pid, pidfd } = body.make(memory).map_err(Failure::at(Step::Fork, "clone3"))?;
+    // `ways` has seen that a pidfd comes with a child.
+    let pidfd = pidfd.ok_or_else(|| Failure::new(Step::Fork, "clone3", Errno::ENOSYS).because(Reason::Unavailable))?;
+    let watch = Watch { body: &body, pidfd: &pidfd, patience };
+    match pipe {
+        None => watch.memory()?,
+        Some(pipe) => watch.pipe(pipe.into_ours())?,
+    }
+    Ok(Child::new(pid, pidfd))
+}
+
+/// Through which a child tells how far it is, where it has a copy of our memory.
+struct ErrorPipe {
+    ours: OwnedFd,
+    theirs: OwnedFd,
+}
+
+impl ErrorPipe {
+    fn open(memory: Memory) -> Result<Option<ErrorPipe>> {
+        if memory == Memory::Shared {
+            return Ok(None);
+        }
+        let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(Failure::at(Step::Fds, "pipe2"))?;
+        Ok(Some(ErrorPipe { ours: lift(ours)?, theirs: lift(theirs)? }))
+    }
+
+    /// Ours alone, so that it ends when the child's does.
+    fn into_ours(self) -> OwnedFd {
+        self.ours
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{Cwd, Environment, Stdio, Target};
+    use crate::root::Directory;
+    use crate::sys::pidfd::{Exit, Status, reap_now};
+    use crate::sys::strings::Strings;
+    use std::ffi::CString;
+    use std::fs::File;
+    use std::io::Read;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    const WAYS: [Memory; 2] = [Memory::Shared, Memory::Copied];
+
+    fn strings(texts: &[&str]) -> Arc<Strings> {
+        Arc::new(Strings::new(texts.iter().map(|text| CString::new(*text).unwrap()).collect()))
+    }
+
+    fn request(name: &str, argv: &[&str], stdio: Vec<Stdio>) -> Request {
+        let root = Arc::new(Directory::open(c"/").unwrap());
+        Request {
+            target: Target::Named { root, name: CString::new(name).unwrap() },
+            argv: strings(argv),
+            environment: Environment::Given(strings(&["A=1"])),
+            cwd: Cwd::Here,
+            stdio,
+            detached: false,
+        }
+    }
+
+    fn silent() -> Vec<Stdio> {
+        vec![Stdio::Null, Stdio::Null, Stdio::Null]
+    }
+
+    fn patience() -> Patience {
+        Patience::new(None, Arc::default(), true)
+    }
+
+    fn status(started: &Started) -> Option<Status> {
+        reap_now(started.child.as_fd()).unwrap()
+    }
+
+    #[test]
+    fn a_program_runs_and_ends() {
+        for memory in WAYS {
+            for (name, expected) in [("bin/true", Status::Code(0)), ("bin/false", Status::Code(1))] {
+                let started = start_by(memory, &request(name, &["x"], silent()), &patience()).unwrap();
+                assert_eq!(status(&started), Some(expected), "{memory:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_has_its_arguments_environment_and_pipes() {
+        for memory in WAYS {
+            let stdio = vec![Stdio::Null, Stdio::Pipe, Stdio::Stdout];
+            let request = request("bin/sh", &["sh", "-c", "echo $0 $A; echo err >&2"], stdio);
+            let mut started = start_by(memory, &request, &patience()).unwrap();
+            let mut said = String::new();
+            File::from(started.streams.remove(1).unwrap()).read_to_string(&mut said).unwrap();
+            assert_eq!(said, "sh 1\nerr\n", "{memory:?}");
+            assert_eq!(status(&started), Some(Status::Code(0)));
+        }
+    }
+
+    #[test]
+    fn a_failed_start_says_where_and_why() {
+        let file = CString::new(std::env::current_exe().unwrap().to_str().unwrap()).unwrap();
+        for memory in WAYS {
+            let cases = [
+                ("etc/passwd", Cwd::Here, Step::Exec, "execveat", Errno::EACCES),
+                ("no/such/program", Cwd::Here, Step::Resolve, "openat2", Errno::ENOENT),
+                ("bin", Cwd::Here, Step::Open, "fstat", Errno::EACCES),
+                ("bin/true", Cwd::Path { from: None, path: file.clone() }, Step::Chdir, "open", Errno::ENOTDIR),
+            ];
+            for (name, cwd, step, syscall, errno) in cases {
+                let request = Request { cwd, ..request(name, &["x"], silent()) };
+                let failure = start_by(memory, &request, &patience()).unwrap_err();
+                assert_eq!((failure.step, failure.syscall, failure.errno), (step, syscall, errno), "{memory:?} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_longer_wanted_does_not_start() {
+        let aborted = Patience::new(None, Arc::new(AtomicBool::new(true)), true);
+        let failure = start_by(Memory::Shared, &request("bin/true", &["x"], silent()), &aborted).unwrap_err();
+        assert_eq!(failure.reason, Some(Reason::Aborted));
+    }
+
+    #[test]
+    fn a_signal_reaches_the_child_until_it_is_reaped() {
+        for memory in WAYS {
+            let started = start_by(memory, &request("bin/sleep", &["sleep", "60"], silent()), &patience()).unwrap();
+            assert!(matches!(started.child.reap(), Ok(None)));
+            started.child.kill(libc::SIGKILL).unwrap();
+            assert_eq!(status(&started), Some(Status::Signal(libc::SIGKILL)));
+            assert_eq!(started.child.kill(libc::SIGKILL), Err(Errno::ESRCH));
+            assert!(matches!(started.child.reap(), Err(Errno::ECHILD)));
+        }
+    }
+
+    #[test]
+    fn the_usage_is_told_with_the_end() {
+        let started = start_by(Memory::Shared, &request("bin/true", &["x"], silent()), &patience()).unwrap();
+        let exit: Exit = loop {
+            if let Some(exit) = started.child.reap().unwrap() {
+                break exit;
+            }
+            std::thread::yield_now();
+        };
+        assert!(exit.usage.ru_minflt > 0);
+    }
+}

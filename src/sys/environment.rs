@@ -1,0 +1,22 @@
+//! The environment of this process, as the C library holds it.
+
+use std::ffi::{CStr, CString, c_char};
+
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
+/// A copy of all that is in `environ`. Only for the thread that also changes it, which in Node is the main one:
+/// setenv(3) elsewhere meanwhile would be a race that no lock of ours can see.
+pub(crate) fn snapshot() -> Vec<CString> {
+    let mut copy = Vec::new();
+    // SAFETY: environ is null or an array of strings that ends with a null; who calls is the one that changes it.
+    unsafe {
+        let mut entry = environ;
+        while !entry.is_null() && !(*entry).is_null() {
+            copy.push(CStr::from_ptr(*entry).to_owned());
+            entry = entry.add(1);
+        }
+    }
+    copy
+}

@@ -1,0 +1,48 @@
+//! Descriptors: owned duplicates of what callers name by number, reading into a buffer's spare room.
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Our own descriptors are never 0–2: a child's standard streams go there, and a host may have one of them closed.
+const LOWEST: RawFd = 3;
+
+/// A duplicate, close-on-exec, of the descriptor that a caller gave as a number. EBADF: it is not open.
+pub(crate) fn duplicate(fd: RawFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: F_DUPFD_CLOEXEC takes any number and refuses those that are not open.
+    let copy = Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, LOWEST) })?;
+    // SAFETY: the kernel has just made it; nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// The same file by a number that is none of a child's standard streams.
+pub(crate) fn lift(fd: OwnedFd) -> Result<OwnedFd, Errno> {
+    if fd.as_raw_fd() >= LOWEST { Ok(fd) } else { duplicate(fd.as_raw_fd()) }
+}
+
+/// Marks a pipe's end as one that says EAGAIN instead of waiting.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop)
+}
+
+/// Removes O_NONBLOCK from the open file behind `fd`: a program given it as a standard stream expects to wait.
+pub(crate) fn set_blocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    if flags.contains(OFlag::O_NONBLOCK) {
+        fcntl(fd, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    }
+    Ok(())
+}
+
+/// Reads up to `limit` bytes onto the end of `buffer`; 0 at the end of the file.
+pub(crate) fn read_onto(fd: impl AsFd, buffer: &mut Vec<u8>, limit: usize) -> Result<usize, Errno> {
+    buffer.try_reserve(limit).map_err(|_| Errno::ENOMEM)?;
+    let spare = buffer.spare_capacity_mut();
+    let room = limit.min(spare.len());
+    // SAFETY: the kernel writes at most `room` bytes into the buffer's own spare capacity.
+    let read = unsafe { libc::read(fd.as_fd().as_raw_fd(), spare.as_mut_ptr().cast(), room) };
+    let read = Errno::result(read)? as usize;
+    // SAFETY: the kernel has written `read` bytes there.
+    unsafe { buffer.set_len(buffer.len() + read) };
+    Ok(read)
+}

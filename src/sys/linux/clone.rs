@@ -1,0 +1,154 @@
+//! clone3(2) and clone(2) with a stack of the caller's choice. libc cannot be used: its syscall() returns twice on one
+//! stack, and musl's clone() refuses CLONE_CHILD_CLEARTID.
+
+use super::stack::Stack;
+use nix::errno::Errno;
+use std::arch::global_asm;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicU32;
+
+// One call for both, by number. The child begins on the new stack, where its function and that function's argument
+// have been laid; with the frame pointer cleared, a walk of the stack ends there.
+#[cfg(target_arch = "x86_64")]
+global_asm!(
+    ".hidden command_root_clone",
+    ".globl command_root_clone",
+    ".type command_root_clone,@function",
+    "command_root_clone:",
+    "mov rax, rdi",
+    "mov rdi, rsi",
+    "mov rsi, rdx",
+    "mov rdx, rcx",
+    "mov r10, r8",
+    "mov r8, r9",
+    "syscall",
+    "test rax, rax",
+    "jz 2f",
+    "ret",
+    "2:",
+    "xor ebp, ebp",
+    "pop rax",
+    "pop rdi",
+    "call rax",
+    "ud2",
+    ".size command_root_clone, . - command_root_clone",
+);
+#[cfg(target_arch = "aarch64")]
+global_asm!(
+    ".hidden command_root_clone",
+    ".globl command_root_clone",
+    ".type command_root_clone,@function",
+    "command_root_clone:",
+    "mov x8, x0",
+    "mov x0, x1",
+    "mov x1, x2",
+    "mov x2, x3",
+    "mov x3, x4",
+    "mov x4, x5",
+    "svc #0",
+    "cbz x0, 2f",
+    "ret",
+    "2:",
+    "mov x29, xzr",
+    "mov x30, xzr",
+    "ldp x1, x0, [sp], #16",
+    "blr x1",
+    "brk #1",
+    ".size command_root_clone, . - command_root_clone",
+);
+
+unsafe extern "C" {
+    fn command_root_clone(number: libc::c_long, a: usize, b: usize, c: usize, d: usize, e: usize) -> isize;
+}
+
+/// Resets the child's handlers to their defaults (linux/sched.h, 5.5); beyond the 32 bits that clone() can take.
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+
+/// What the child runs; it never comes back.
+pub(crate) type Entry = unsafe extern "C" fn(argument: *const libc::c_void) -> !;
+
+/// How the child stands to this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It runs in our memory until exec (CLONE_VM); the kernel zeroes the given word and wakes its futex when the
+    /// child lets go of it, at exec or death.
+    Shared,
+    /// It has a copy, as after fork(2).
+    Copied,
+}
+
+/// A process that was just made.
+#[derive(Debug)]
+pub(crate) struct Born {
+    pub(crate) pid: libc::pid_t,
+    /// None where the kernel makes no pidfd at clone (before 5.2).
+    pub(crate) pidfd: Option<OwnedFd>,
+}
+
+/// Makes a child that begins in `entry(argument)` on `stack`.
+///
+/// # Safety
+/// `entry` must keep to what may be done between clone and exec: no allocation, lock, panic or libc wrapper. With
+/// shared memory `stack`, `alive` and all that `argument` leads to must stay as they are until `alive` is zero.
+pub(crate) unsafe fn clone(
+    memory: Memory,
+    stack: &mut Stack,
+    alive: &AtomicU32,
+    entry: Entry,
+    argument: *const libc::c_void,
+) -> Result<Born, Errno> {
+    stack.lay(entry as usize, argument as usize);
+    let mut pidfd: RawFd = -1;
+    let flags = libc::CLONE_PIDFD as u64
+        | match memory {
+            Memory::Shared => (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64,
+            Memory::Copied => 0,
+        };
+    // SAFETY: the caller's promises about entry, stack, alive and argument are handed on.
+    let mut pid = unsafe { clone3(flags | CLONE_CLEAR_SIGHAND, stack, alive, &mut pidfd) };
+    // Not there (before 5.3), or a filter that answers for what it cannot look into.
+    if matches!(Errno::from_raw(-pid as i32), Errno::ENOSYS | Errno::EPERM | Errno::EINVAL) && pid < 0 {
+        // SAFETY: as above.
+        pid = unsafe { clone1(flags, stack, alive, &mut pidfd) };
+    }
+    if pid < 0 {
+        return Err(Errno::from_raw(-pid as i32));
+    }
+    // SAFETY: the kernel has put a new descriptor there, which nobody else knows. clone() before 5.2 ignores the flag
+    // and leaves the -1.
+    let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
+    Ok(Born { pid: pid as libc::pid_t, pidfd })
+}
+
+/// # Safety
+/// As of [`clone`].
+unsafe fn clone3(flags: u64, stack: &Stack, alive: &AtomicU32, pidfd: &mut RawFd) -> isize {
+    let args = libc::clone_args {
+        flags,
+        pidfd: std::ptr::from_mut(pidfd) as u64,
+        child_tid: alive.as_ptr() as u64,
+        parent_tid: 0,
+        exit_signal: libc::SIGCHLD as u64,
+        stack: stack.base() as u64,
+        stack_size: stack.laid_size() as u64,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: 0,
+    };
+    let size = size_of::<libc::clone_args>();
+    // SAFETY: `args` is read by the kernel before the call returns; the rest is the caller's promise.
+    unsafe { command_root_clone(libc::SYS_clone3, std::ptr::from_ref(&args) as usize, size, 0, 0, 0) }
+}
+
+/// # Safety
+/// As of [`clone`].
+unsafe fn clone1(flags: u64, stack: &Stack, alive: &AtomicU32, pidfd: &mut RawFd) -> isize {
+    let flags = flags as usize | libc::SIGCHLD as usize;
+    let top = stack.base() as usize + stack.laid_size();
+    // clone(2): the pidfd takes parent_tid's place; the last two arguments change places between architectures.
+    let pidfd = std::ptr::from_mut(pidfd) as usize;
+    let (d, e) = if cfg!(target_arch = "x86_64") { (alive.as_ptr() as usize, 0) } else { (0, alive.as_ptr() as usize) };
+    // SAFETY: the caller's promise.
+    unsafe { command_root_clone(libc::SYS_clone, flags, top, pidfd, d, e) }
+}

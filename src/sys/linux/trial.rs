@@ -1,0 +1,176 @@
+//! What this kernel offers, found by trying it once; versions and names say too little (filters, containers,
+//! emulators). Whatever may end a process is tried in a child.
+
+use super::clone::{Entry, Memory, clone};
+use super::pidfd::{Status, reap_now};
+use super::signals::Blocked;
+use super::stack::Stack;
+use super::syscall::syscall;
+use nix::errno::Errno;
+use std::ffi::{CStr, CString, c_void};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Whether a child of clone(CLONE_VM) really writes into our memory, and comes with a pidfd. Under emulators it may be
+/// refused, or be a fork in disguise.
+pub(crate) fn shared_memory() -> bool {
+    let word = AtomicU32::new(0);
+    let ended = run(Memory::Shared, write_word, word.as_ptr().cast());
+    ended && word.load(Ordering::Acquire) == 1
+}
+
+/// Whether a child can be made at all with a pidfd that waitid(P_PIDFD) takes (5.4).
+pub(crate) fn pidfd() -> bool {
+    run(Memory::Copied, succeed, std::ptr::null())
+}
+
+/// execveat(2) by descriptor: without one it says EBADF where it is there, before it looks at anything else.
+pub(crate) fn execveat() -> bool {
+    execveat_nothing(libc::AT_EMPTY_PATH) == Errno::EBADF
+}
+
+/// AT_EXECVE_CHECK (6.14): the same, but EINVAL where the flag is not known.
+pub(crate) fn execute_check() -> bool {
+    const AT_EXECVE_CHECK: i32 = 0x10000;
+    execveat_nothing(libc::AT_EMPTY_PATH | AT_EXECVE_CHECK) == Errno::EBADF
+}
+
+fn execveat_nothing(flags: i32) -> Errno {
+    let none: [*const c_void; 1] = [std::ptr::null()];
+    // SAFETY: descriptor -1 can hold no program, so this process goes on; the pointers are to valid arrays.
+    unsafe { libc::syscall(libc::SYS_execveat, -1, c"".as_ptr(), none.as_ptr(), none.as_ptr(), flags) };
+    Errno::last()
+}
+
+/// close_range(2): an empty range at the very end closes nothing.
+pub(crate) fn close_range() -> bool {
+    // SAFETY: there is no descriptor with that number.
+    unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0) == 0 }
+}
+
+/// linux/sched.h; libc's constant has the wrong width.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// CLONE_INTO_CGROUP (5.7): a descriptor that cannot be open is EBADF where the flag is known.
+pub(crate) fn clone_into_cgroup() -> bool {
+    // SAFETY: clone_args is plain numbers, for which zero is a value.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = CLONE_INTO_CGROUP;
+    args.exit_signal = libc::SIGCHLD as u64;
+    args.cgroup = i32::MAX as u64;
+    let size = size_of::<libc::clone_args>();
+    // SAFETY: where something that is no Linux makes a process all the same, it has memory of its own and ends here.
+    let result = unsafe { syscall(libc::SYS_clone3, [std::ptr::from_ref(&args) as usize, size, 0, 0, 0, 0]) };
+    match result {
+        0 => end(0),
+        pid if pid > 0 => {
+            // SAFETY: waits for the child that should not have been.
+            unsafe { libc::waitpid(pid as libc::pid_t, std::ptr::null_mut(), 0) };
+            false
+        }
+        errno => Errno::from_raw(-errno as i32) == Errno::EBADF,
+    }
+}
+
+/// prctl(PR_GET_NO_NEW_PRIVS) (3.5).
+pub(crate) fn no_new_privs() -> bool {
+    // SAFETY: it reads a flag of this thread.
+    unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0 }
+}
+
+/// A sealable memfd that may be executed: vm.memfd_noexec=2 refuses it with EACCES.
+pub(crate) fn sealed_memfd() -> bool {
+    const MFD_EXEC: u32 = 0x10;
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    [flags | MFD_EXEC, flags].into_iter().any(|flags| {
+        // SAFETY: the name is a C string; the descriptor is closed at once.
+        let fd = unsafe { libc::memfd_create(c"command-root-probe".as_ptr(), flags) };
+        if fd >= 0 {
+            // SAFETY: it was made just now.
+            unsafe { libc::close(fd) };
+        }
+        fd >= 0
+    })
+}
+
+/// User namespaces that are of use: the maps can be written and / can be made private in one (Ubuntu makes the
+/// namespace and denies what it is for).
+pub(crate) fn user_namespaces() -> bool {
+    // SAFETY: these calls always succeed.
+    let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
+    let maps = (CString::new(format!("0 {uid} 1")), CString::new(format!("0 {gid} 1")));
+    let (Ok(uid_map), Ok(gid_map)) = maps else { return false };
+    let maps = Maps { uid_map, gid_map };
+    run(Memory::Copied, enter_user_namespace, std::ptr::from_ref(&maps).cast())
+}
+
+/// Whether a child that runs `entry` ends with 0.
+fn run(memory: Memory, entry: Entry, argument: *const c_void) -> bool {
+    let Ok(mut stack) = Stack::take() else { return false };
+    let alive = AtomicU32::new(1);
+    let born = {
+        let _blocked = Blocked::all();
+        // SAFETY: the entries below make system calls only; what they use outlives the wait below.
+        unsafe { clone(memory, &mut stack, &alive, entry, argument) }
+    };
+    let Ok(born) = born else { return false };
+    let Some(pidfd) = born.pidfd else {
+        // SAFETY: waits for our own child, which ends by itself.
+        unsafe { libc::waitpid(born.pid, std::ptr::null_mut(), 0) };
+        stack.give_back();
+        return false;
+    };
+    let status = reap_now(pidfd.as_fd());
+    stack.give_back();
+    status == Ok(Some(Status::Code(0)))
+}
+
+unsafe extern "C" fn write_word(word: *const c_void) -> ! {
+    // SAFETY: `shared_memory` gives its own AtomicU32.
+    unsafe { (*word.cast::<AtomicU32>()).store(1, Ordering::Release) };
+    end(0)
+}
+
+unsafe extern "C" fn succeed(_: *const c_void) -> ! {
+    end(0)
+}
+
+struct Maps {
+    uid_map: CString,
+    gid_map: CString,
+}
+
+unsafe extern "C" fn enter_user_namespace(maps: *const c_void) -> ! {
+    // SAFETY: `user_namespaces` gives its own Maps.
+    let maps = unsafe { &*maps.cast::<Maps>() };
+    let flags = (libc::CLONE_NEWUSER | libc::CLONE_NEWNS) as usize;
+    // SAFETY: in a child with memory of its own; every pointer is to a C string.
+    let made = unsafe { syscall(libc::SYS_unshare, [flags, 0, 0, 0, 0, 0]) } == 0
+        && write_file(c"/proc/self/setgroups", c"deny")
+        && write_file(c"/proc/self/uid_map", &maps.uid_map)
+        && write_file(c"/proc/self/gid_map", &maps.gid_map)
+        && {
+            let private = (libc::MS_REC | libc::MS_PRIVATE) as usize;
+            // SAFETY: as above.
+            unsafe { syscall(libc::SYS_mount, [0, c"/".as_ptr() as usize, 0, private, 0, 0]) == 0 }
+        };
+    end(usize::from(!made))
+}
+
+fn write_file(path: &CStr, content: &CStr) -> bool {
+    let at = libc::AT_FDCWD as usize;
+    // SAFETY: a C string and its length; nothing else of the child is touched.
+    unsafe {
+        let fd = syscall(libc::SYS_openat, [at, path.as_ptr() as usize, libc::O_WRONLY as usize, 0, 0, 0]);
+        let length = content.count_bytes();
+        fd >= 0
+            && syscall(libc::SYS_write, [fd as usize, content.as_ptr() as usize, length, 0, 0, 0]) == length as isize
+    }
+}
+
+fn end(code: usize) -> ! {
+    loop {
+        // SAFETY: it does not return.
+        unsafe { syscall(libc::SYS_exit_group, [code, 0, 0, 0, 0, 0]) };
+    }
+}
