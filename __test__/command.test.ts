@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
 import { Command, type CommandOptions, commandFd, commandRoot, openRoot } from 'command-root'
+import fc from 'fast-check'
 import { plain, text, thrown, ways } from './support/compare.ts'
 import { refuses, untyped } from './support/fail.ts'
 import { parseReport, programs, reporter } from './support/programs.ts'
@@ -78,6 +79,24 @@ test('arguments arrive as they were given, as with child_process', async (t) => 
     t.deepEqual(ours, nodes)
     t.deepEqual(ours.slice(2), args)
   }
+})
+
+test('whatever words there are arrive as argv and as environment', async (t) => {
+  const word = fc.string({ unit: 'binary' }).filter((text) => !/\p{Surrogate}/u.test(text) && !text.includes('\0'))
+  const name = word.filter((text) => text !== '' && !text.includes('='))
+  await fc.assert(
+    fc.asyncProperty(fc.array(word), fc.dictionary(name, word, { noNullPrototype: true }), async (args, env) => {
+      const { stdout } = await commandRoot(root, 'reporter', ['report', '--', ...args], { env }).output()
+      const seen = parseReport(stdout)
+      t.deepEqual(seen.argv.slice(3), args)
+      t.deepEqual(
+        seen.env.sort(),
+        Object.entries(env)
+          .map((pair) => pair.join('='))
+          .sort(),
+      )
+    }),
+  )
 })
 
 test('argv0 is the absolute path at which the program was named', (t) => {

@@ -1,6 +1,7 @@
 // Every option: what is refused, with which code, naming what.
 
 import { spawn } from 'node:child_process'
+import { inspect } from 'node:util'
 import test from 'ava'
 import { type CommandOptions, commandRoot, openRoot, probe } from 'command-root'
 import { type Options, thrown } from './support/compare.ts'
@@ -130,7 +131,6 @@ test('wrong values are refused as child_process refuses them', (t) => {
     ['env', { 'A\0': 'x' }],
     ['stdio', 'bad'],
     ['stdio', 7],
-    ['stdio', ['bad']],
     ['stdio', [{}]],
     ['stdio', [true]],
     ['stdio', [Symbol('x')]],
@@ -141,7 +141,6 @@ test('wrong values are refused as child_process refuses them', (t) => {
     ['signal', 'SIGTERM'],
     ['timeout', -1],
     ['timeout', 1.5],
-    ['timeout', '1'],
     ['timeout', Number.NaN],
     ['timeout', Number.POSITIVE_INFINITY],
     ['killSignal', 'SIGNOPE'],
@@ -155,7 +154,7 @@ test('wrong values are refused as child_process refuses them', (t) => {
     const options = { [name]: value }
     // A child that child_process starts after all would show that it takes the value.
     const nodes = thrown(() => spawn(reporter, ['exit', '0'], options as unknown as Options as object)) as Coded
-    const what = `${name}: ${String(value)}`
+    const what = `${name}: ${inspect(value)}`
     t.truthy(nodes, `${what} is refused by child_process`)
     const ours = refuses(t, () => make(options), nodes.code, nodes.message.includes(name) ? [name] : [], what)
     t.is(ours.name, nodes.name, what)
@@ -178,9 +177,11 @@ test('wrong values of options that child_process does not check, or does not hav
     ['stdio', ['pipe', 'pipe', 'pipe', 'ipc'], 'ERR_INVALID_ARG_VALUE'],
     ['stdio', 'ipc', 'ERR_INVALID_ARG_VALUE'],
     ['stdio', 'stdout', 'ERR_INVALID_ARG_VALUE'],
+    ['stdio', ['bad'], 'ERR_INVALID_ARG_VALUE'], // child_process: ERR_INVALID_SYNC_FORK_INPUT, an accident
     ['stdio', ['stdout'], 'ERR_INVALID_ARG_VALUE'],
     ['stdio', ['pipe', 'stdout'], 'ERR_INVALID_ARG_VALUE'],
     ['stdio', ['pipe', 'pipe', 'stderr'], 'ERR_INVALID_ARG_VALUE'],
+    ['timeout', '1', 'ERR_INVALID_ARG_TYPE'], // child_process: ERR_OUT_OF_RANGE, whatever the type
     ['input', 7, 'ERR_INVALID_ARG_TYPE'],
     ['input', {}, 'ERR_INVALID_ARG_TYPE'],
     ['input', ['x'], 'ERR_INVALID_ARG_TYPE'],

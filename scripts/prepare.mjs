@@ -94,11 +94,11 @@ function run(command, args) {
 const core = (rustc) => ({
   name: 'the Rust core',
   how: 'cargo, release',
+  compiler: rustc,
   inputs: ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs', '.cargo'].flatMap(filesOf),
   words: [
     JSON.stringify(manifest().napi),
     manifest().version,
-    rustc,
     process.platform,
     process.arch,
     process.env.RUSTFLAGS ?? '',
@@ -153,8 +153,8 @@ function bring(half, stampName) {
 if (existsSync(path.join(root, 'src')) && existsSync(path.join(root, 'index.ts'))) {
   try {
     const rustc = firstLine('rustc', ['--version'])
-    const builtCore = bring(core(rustc), 'core')
-    const builtTypescript = bring(typescript(), 'typescript')
+    const builtCore = bring(core(rustc), 'core.json')
+    const builtTypescript = bring(typescript(), 'typescript.json')
     if (!builtCore && !builtTypescript) console.log('command-root: up to date')
   } catch (error) {
     if (!(error instanceof Missing)) throw error
