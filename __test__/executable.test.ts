@@ -91,8 +91,6 @@ test('options of openExecutable are checked', (t) => {
       options,
     )
   for (const [options, code, words] of [
-    [{ seal: true }, 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', ['seal']],
-    [{ seal: { sha256: 'a'.repeat(64) } }, 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', ['seal']],
     [{ sael: true }, 'ERR_INVALID_ARG_VALUE', ['sael', 'seal']],
     [{ seal: 'yes' }, 'ERR_INVALID_ARG_TYPE', ['seal']],
     ['seal', 'ERR_INVALID_ARG_TYPE', ['options']],

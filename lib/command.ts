@@ -12,6 +12,7 @@ import { type Plan, readOptions } from './options.ts'
 import { type Run, runOutput, runOutputSync } from './output.ts'
 import { permit } from './permission.ts'
 import { directoryOf, isRoot, pathBeneath, type Root } from './root.ts'
+import { sealRequest } from './seal.ts'
 import { type Slot, slotsOf } from './streams.ts'
 import type { Child, ChildBy, CommandOptions, CommandOutput, Encoding, Output, Stdio } from './types.ts'
 import * as check from './validate.ts'
@@ -23,6 +24,8 @@ interface Target {
   /** argv[0] where the options do not say. */
   readonly argv0: string
   readonly root?: Root
+  /** Whether an interpreter can be found beside it. */
+  readonly hasRoot: boolean
   /** Throws ERR_ROOT_CLOSED. */
   program?(): Program
   /** The part of a request that says what to exec; throws for a descriptor that has been closed since. */
@@ -100,13 +103,15 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
 
   #launch(slots: Slot[]): Launch {
     permit('child', this.name)
-    const { argv0, cwd, cwdRoot, detached } = this.#plan
+    const { argv0, cwd, cwdRoot, detached, seal, scripts } = this.#plan
     const env = this.#plan.env ?? ownEnvironment()
     const request: Request = {
       ...this.#target.locate(),
       argv: [argv0 ?? this.#target.argv0, ...this.args],
       stdio: slots,
       detached,
+      ...sealRequest(seal),
+      scripts,
     }
     if (env) request.env = [...env]
     if (cwd !== undefined) request.cwd = cwd
@@ -128,7 +133,8 @@ export function commandRoot<const S extends Stdio | undefined = undefined, E ext
 ): Command<Output<E>, ChildBy<S>> {
   if (!isRoot(root)) throw invalidType('root', 'an instance of Root', root)
   check.cString(name, 'name')
-  return command({ name, root, argv0: pathBeneath(root, name), locate: () => ({ name }) }, args, options)
+  const target = { name, root, hasRoot: true, argv0: pathBeneath(root, name), locate: () => ({ name }) }
+  return command(target, args, options)
 }
 
 /** The program that an Executable or a descriptor holds. A descriptor stays the caller's, and open until the start. */
@@ -146,12 +152,16 @@ function command<Out extends string | Buffer, C extends Child>(
   options: unknown,
 ): Command<Out, C> {
   const checked = check.arrayOf(args ?? [], 'args', (arg, name) => check.cString(arg, name, false))
-  return make({ target, args: checked, ...readOptions(options) })
+  const { plan, options: shown } = readOptions(options)
+  if (plan.scripts === 'root' && !target.hasRoot)
+    throw invalidValue('options.scripts', 'needs a Root to find the interpreter in: a descriptor has none', 'root')
+  return make({ target, args: checked, plan, options: shown })
 }
 
 function heldTarget(executable: Executable): Target {
   return {
     name: executable.name,
+    hasRoot: true,
     argv0: pathOf(executable),
     program: () => programOf(executable),
     locate: () => ({}),
@@ -168,7 +178,7 @@ function descriptorTarget(given: unknown): Target {
     if (programFd < 0) throw failureError(CLOSED, name)
     return { programFd, programIdentity }
   }
-  return { name, argv0: name, locate }
+  return { name, hasRoot: false, argv0: name, locate }
 }
 
 const CLOSED: Failure = { errno: 9, step: 'open', syscall: 'fcntl' } // EBADF: a FileHandle's fd is -1 once closed

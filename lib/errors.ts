@@ -148,7 +148,9 @@ function reasonMessage({ reason, detail, step, syscall, path }: Failure, asked: 
     case 'ERR_PATH_ESCAPES_ROOT':
       return `${quote(name)} leads out of its root${after(': ', detail)}. Open a Root that holds the target too`
     case 'ERR_SCRIPT_DENIED':
-      return `${quote(name)} is a script${after(', and ', detail)}, which the kernel would look for outside the Root (scripts: 'deny'). Start the interpreter, with the script as its argument`
+      return `${quote(name)} is a script${after(', and ', detail)}${step === 'script' ? '' : SCRIPTS_CURE}`
+    case 'ERR_DIGEST_MISMATCH':
+      return `${quote(name)} is not what was expected${after(': ', detail)}`
     case 'ERR_ROOT_CLOSED':
       return `${quote(name)}: its Root is closed`
     case 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM':
@@ -157,6 +159,9 @@ function reasonMessage({ reason, detail, step, syscall, path }: Failure, asked: 
       return `${quote(name)} failed at ${step}${after(': ', detail)}`
   }
 }
+
+const SCRIPTS_CURE =
+  ", which the kernel would look for outside the Root (scripts: 'deny'). Say scripts: 'root' to have it found inside, or 'kernel' to allow that"
 
 // Where libuv has no words, or such as fit a network and not a start.
 const WORDS: Record<string, string> = {

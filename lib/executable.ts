@@ -2,7 +2,7 @@
 import type { Directory, Program } from '#binding'
 import { illegalConstructor } from './argument-errors.ts'
 import { closedError, failureError, isFailure } from './errors.ts'
-import { EXECUTABLE_OPTIONS } from './root-options.ts'
+import { checkSeal, type Seal, sealRequest } from './seal.ts'
 import * as check from './validate.ts'
 
 interface Held {
@@ -10,6 +10,7 @@ interface Held {
   name: string
   path: string
   size: number
+  sha256: string | undefined
 }
 
 let make: (held: Held) => Executable
@@ -49,12 +50,12 @@ export class Executable implements Disposable {
 
   /** Whether it is a sealed copy, which nobody can change. */
   get sealed(): boolean {
-    return false
+    return this.#held.sha256 !== undefined
   }
 
   /** What it was found to hold when it was sealed: 64 hexadecimal digits in lower case. */
   get sha256(): string | undefined {
-    return undefined
+    return this.#held.sha256
   }
 
   /** Lets go of the program; what was started from it is not touched. Twice is once. */
@@ -68,10 +69,11 @@ export class Executable implements Disposable {
 }
 
 /** Root.openExecutable(), for Root. `path`: the absolute path at which the program was named. */
-export function makeExecutable(directory: Directory, name: string, path: string): Executable {
-  const program = directory.openExecutable(name)
+export function makeExecutable(directory: Directory, name: string, path: string, options: unknown): Executable {
+  const { seal, sha256 } = sealRequest(readOptions(options))
+  const program = directory.openExecutable(name, seal, sha256)
   if (isFailure(program)) throw failureError(program, name)
-  return make({ program, name, path, size: program.size })
+  return make({ program, name, path, size: program.size, sha256: program.sha256 ?? undefined })
 }
 
 /** The Rust half of one that is open; throws ERR_ROOT_CLOSED for one that is not. */
@@ -87,9 +89,8 @@ export function pathOf(executable: Executable): string {
 }
 
 /** Throws for what openExecutable() does not take. */
-export function checkExecutableOptions(options: unknown): void {
-  if (options === undefined) return
-  for (const [key, value] of check.ownProperties(check.object(options, 'options'), 'options', ['seal'])) {
-    EXECUTABLE_OPTIONS[key](value, `options.${key}`)
-  }
+function readOptions(options: unknown): Seal | undefined {
+  if (options === undefined) return undefined
+  const given = check.ownProperties(check.object(options, 'options'), 'options', ['seal'])
+  return given.has('seal') ? checkSeal(given.get('seal'), 'options.seal') : undefined
 }

@@ -4,7 +4,8 @@
  */
 import { invalidType, invalidValue, outOfRange } from './argument-errors.ts'
 import { isRoot, type Root } from './root.ts'
-import { EXECUTABLE_OPTIONS, refuse } from './root-options.ts'
+import { refuse } from './root-options.ts'
+import { checkSeal } from './seal.ts'
 import { checkStdio } from './streams.ts'
 import type { CommandOptions, Encoding } from './types.ts'
 import type { Check } from './validate.ts'
@@ -41,8 +42,6 @@ const later = {
   pdeathsig: refuse(check.signal),
   pgid: refuse(check.unsigned),
   rlimits: refuse((value, name) => check.object(value, name) as NonNullable<CommandOptions['rlimits']>),
-  scripts: refuse((value, name) => check.oneOf(value, name, ['deny', 'kernel', 'root']), 'deny'),
-  ...EXECUTABLE_OPTIONS,
   uid: refuse(id),
   uidMappings: refuse((value, name) => check.arrayOf(value, name, idMap)),
   umask: refuse((value, name) => check.integer(value, name, 0, 0o7777)),
@@ -61,6 +60,8 @@ export const OPTIONS: { readonly [K in keyof Required<CommandOptions>]: Check<No
   killSignal: check.signal,
   maxBuffer,
   overflow: (value, name) => check.oneOf(value, name, ['error', 'discard']),
+  scripts: (value, name) => check.oneOf(value, name, ['deny', 'kernel', 'root']),
+  seal: checkSeal,
   shell: noShell,
   signal: abortSignal,
   stdio: checkStdio,

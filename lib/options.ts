@@ -2,6 +2,7 @@
 import { invalidValue } from './argument-errors.ts'
 import { NULLABLE, OPTIONS, REFUSED } from './option-table.ts'
 import { isRoot, type Root } from './root.ts'
+import type { Seal } from './seal.ts'
 import type { CommandOptions, Stdio } from './types.ts'
 import * as check from './validate.ts'
 
@@ -28,6 +29,8 @@ export interface Plan {
   /** Milliseconds; 0: none. */
   readonly timeout: number
   readonly killSignal: number
+  readonly seal: Seal | undefined
+  readonly scripts: 'deny' | 'kernel' | 'root'
 }
 
 type Kept = { -readonly [K in keyof CommandOptions]: CommandOptions[K] }
@@ -73,6 +76,8 @@ function planOf(kept: Kept): Plan {
     signal: kept.signal,
     timeout: kept.timeout ?? 0,
     killSignal: check.signalNumber(kept.killSignal ?? 'SIGTERM'),
+    seal: kept.seal,
+    scripts: kept.scripts ?? 'deny',
   })
 }
 

@@ -5,7 +5,7 @@ import type { Directory } from '#binding'
 import { illegalConstructor, invalidType, invalidValue } from './argument-errors.ts'
 import { binding } from './binding.ts'
 import { closedError, failureError, isFailure } from './errors.ts'
-import { checkExecutableOptions, type Executable, makeExecutable } from './executable.ts'
+import { type Executable, makeExecutable } from './executable.ts'
 import { permit } from './permission.ts'
 import { ROOT_OPTIONS } from './root-options.ts'
 import type { ExecutableOptions, RootOptions } from './types.ts'
@@ -58,12 +58,14 @@ export class Root implements Disposable {
     return make({ directory: opened, name: join(own, name), path: join(path, name) })
   }
 
-  /** Opens a program beneath this directory, whether or not it may be executed or read: its start says so. */
+  /**
+   * Opens a program beneath this directory, whether or not it may be executed or read: its start says so. With `seal`
+   * a copy in memory that nobody can change, which takes permission to read and execute it, and as long as it is large.
+   */
   openExecutable(name: string, options?: ExecutableOptions): Executable {
     check.cString(name, 'name')
-    checkExecutableOptions(options)
     const { directory, path } = openHeld(this)
-    return makeExecutable(directory, name, join(path, name))
+    return makeExecutable(directory, name, join(path, name), options)
   }
 
   /** Lets go of the directory; what was opened or started through it is not touched. Twice is once. */

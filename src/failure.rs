@@ -7,6 +7,8 @@ use nix::errno::Errno;
 pub(crate) enum Step {
     Resolve,
     Open,
+    Script,
+    Seal,
     Fork,
     Fds,
     Setsid,
@@ -20,6 +22,8 @@ impl Step {
         match self {
             Step::Resolve => "resolve",
             Step::Open => "open",
+            Step::Script => "script",
+            Step::Seal => "seal",
             Step::Fork => "fork",
             Step::Fds => "fds",
             Step::Setsid => "setsid",
@@ -35,6 +39,7 @@ impl Step {
 pub(crate) enum Reason {
     Escape,
     ScriptDenied,
+    DigestMismatch,
     Unavailable,
     Aborted,
 }
@@ -44,6 +49,7 @@ impl Reason {
         match self {
             Reason::Escape => "ERR_PATH_ESCAPES_ROOT",
             Reason::ScriptDenied => "ERR_SCRIPT_DENIED",
+            Reason::DigestMismatch => "ERR_DIGEST_MISMATCH",
             Reason::Unavailable => "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM",
             Reason::Aborted => "ABORT_ERR",
         }

@@ -13,6 +13,8 @@
 //!   block SIGNAL | open FD | close FD    before `exec`: make a process of strange habits
 //!   exit CODE | kill SIGNAL | exec PATH ARG…    end
 //!
+//! As the interpreter of a script, which its argv then names as /dev/fd/N, it only reports.
+//!
 //! No `main` of std's: its runtime ignores SIGPIPE, catches SIGSEGV and opens descriptors 0 to 2, which are things to see.
 #![no_main]
 // A test program: what it is asked for in a wrong way may panic, and its system calls need no long reasons.
@@ -63,7 +65,8 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     let argv = strings(argv);
     assert_eq!(argv.len(), argc as usize, "argv ends with a null");
     let mut words = argv.iter().skip(1).map(|word| String::from_utf8_lossy(word).into_owned());
-    if argv.len() <= 1 {
+    let is_interpreter = argv.iter().skip(1).any(|word| word.starts_with(b"/dev/fd/"));
+    if argv.len() <= 1 || is_interpreter {
         emit(1, report(&argv).as_bytes());
         return 0;
     }

@@ -1,7 +1,7 @@
 //! Directories and programs held open: the native halves of Root and Executable.
 
 use super::values::{Failure, Identity, c_string};
-use crate::program;
+use crate::program::{self, Seal};
 use crate::root;
 use napi::Either;
 use napi::bindgen_prelude::Uint8Array;
@@ -52,11 +52,13 @@ impl Directory {
         Directory::from(opened)
     }
 
-    /// A regular file beneath this one.
+    /// A regular file beneath this one; with `seal` a sealed copy of it, of this `sha256` where one is given.
     #[napi(catch_unwind)]
-    pub fn open_executable(&self, name: String) -> Either<Program, Failure> {
-        match self.get().and_then(|root| program::Program::find(root, c_string(name)?)) {
-            Ok(program) => Either::A(Program { held: Some(Arc::new(program)) }),
+    pub fn open_executable(&self, name: String, seal: bool, sha256: Option<String>) -> Either<Program, Failure> {
+        let found = self.get().and_then(|root| program::Program::find(root, c_string(name)?)).map(Arc::new);
+        let held = found.and_then(|found| if seal { found.seal(&Seal { sha256 }, || true) } else { Ok(found) });
+        match held {
+            Ok(program) => Either::A(Program { held: Some(program) }),
             Err(failure) => Either::B(failure.into()),
         }
     }
@@ -94,6 +96,12 @@ impl Program {
     #[napi(getter, catch_unwind)]
     pub fn size(&self) -> f64 {
         self.held.as_ref().map_or(0.0, |held| held.size() as f64)
+    }
+
+    /// of a sealed copy, in lower-case hex
+    #[napi(getter, catch_unwind)]
+    pub fn sha256(&self) -> Option<String> {
+        self.held.as_ref().and_then(|held| held.sha256().map(str::to_owned))
     }
 
     /// Gives it up; a start that is under way keeps it until it is done.

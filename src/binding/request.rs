@@ -4,7 +4,7 @@ use super::files::{Directory, Program};
 use super::values::{Identity, c_string};
 use crate::failure::{Failure, Result, Step};
 use crate::process::{self, Cwd, Environment, Stdio, Target};
-use crate::program;
+use crate::program::{self, Scripts, Seal};
 use crate::sys;
 use crate::sys::strings::Strings;
 use napi::Either;
@@ -32,6 +32,12 @@ pub struct Request {
     pub stdio: Vec<Either<i32, String>>,
     /// setsid
     pub detached: bool,
+    /// run a sealed copy, made at this start
+    pub seal: bool,
+    /// which must have this content (lower-case hex)
+    pub sha256: Option<String>,
+    #[napi(ts_type = "'deny' | 'kernel' | 'root'")]
+    pub scripts: String,
 }
 
 /// When a start happens: what is taken at the call, and what may wait.
@@ -58,6 +64,8 @@ impl Request {
             cwd: cwd(self.cwd, cwd_root, when)?,
             stdio: self.stdio.into_iter().enumerate().map(stdio).collect::<Result<_>>()?,
             detached: self.detached,
+            seal: self.seal.then_some(Seal { sha256: self.sha256 }),
+            scripts: scripts(&self.scripts),
         })
     }
 }
@@ -110,6 +118,14 @@ fn stdio((index, form): (usize, Either<i32, String>)) -> Result<Stdio> {
             "stdout" => Ok(Stdio::Stdout),
             _ => Err(Failure::new(Step::Fds, "dup3", Errno::EINVAL)),
         },
+    }
+}
+
+fn scripts(word: &str) -> Scripts {
+    match word {
+        "kernel" => Scripts::Kernel,
+        "root" => Scripts::Root,
+        _ => Scripts::Deny,
     }
 }
 

@@ -1,7 +1,7 @@
 //! All that a start uses, owned: nothing that the caller does afterwards changes what will be started.
 
 use crate::failure::{Failure, Result, Step};
-use crate::program::Program;
+use crate::program::{Program, Scripts, Seal};
 use crate::root::Directory;
 use crate::sys;
 use crate::sys::strings::Strings;
@@ -23,6 +23,9 @@ pub(crate) struct Request {
     pub(crate) stdio: Vec<Stdio>,
     /// Leads a session of its own (setsid).
     pub(crate) detached: bool,
+    /// A sealed copy of the program is run, made at this start.
+    pub(crate) seal: Option<Seal>,
+    pub(crate) scripts: Scripts,
 }
 
 /// What is to be run.
@@ -68,7 +71,8 @@ pub(crate) enum Stdio {
 /// How long a start may take, and who may end it before.
 #[derive(Clone, Debug)]
 pub(crate) struct Patience {
-    pub(crate) deadline: Instant,
+    /// The caller's own; all of a run is to be over by then.
+    pub(crate) deadline: Option<Instant>,
     /// Set by another thread: no longer wanted.
     pub(crate) aborted: Arc<AtomicBool>,
     /// Whether this thread may sleep: the JavaScript thread may not.
@@ -81,19 +85,24 @@ const LONGEST_START: Duration = Duration::from_secs(10);
 const SHORTEST_START: Duration = Duration::from_millis(100);
 
 impl Patience {
-    /// Until the caller's own deadline, and never longer than a start may take.
     pub(crate) fn new(deadline: Option<Instant>, aborted: Arc<AtomicBool>, may_sleep: bool) -> Patience {
-        let now = Instant::now();
-        let (shortest, longest) = (now + SHORTEST_START, now + LONGEST_START);
-        Patience { deadline: deadline.map_or(longest, |own| own.clamp(shortest, longest)), aborted, may_sleep }
+        Patience { deadline, aborted, may_sleep }
     }
 
     pub(crate) fn is_aborted(&self) -> bool {
         self.aborted.load(Ordering::Acquire)
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_aborted() || Instant::now() >= self.deadline
+    /// Until when a child made now may be in the middle of its start.
+    pub(super) fn until(&self) -> Instant {
+        let now = Instant::now();
+        let (shortest, longest) = (now + SHORTEST_START, now + LONGEST_START);
+        self.deadline.map_or(longest, |own| own.clamp(shortest, longest))
+    }
+
+    /// Whether what takes long before there is a child (a seal) is still wanted.
+    pub(super) fn goes_on(&self) -> bool {
+        !self.is_aborted() && self.deadline.is_none_or(|at| Instant::now() < at)
     }
 }
 

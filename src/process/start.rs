@@ -8,12 +8,14 @@ use super::request::{Patience, Request};
 use super::watch::Watch;
 use super::ways::ways;
 use crate::failure::{Failure, Reason, Result, Step};
-use crate::program::Program;
+use crate::program::{Image, Program, Wish};
 use crate::sys::clone::{Born, Memory};
+use crate::sys::strings::Strings;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A program that runs.
@@ -38,58 +40,80 @@ fn start_by(memory: Memory, request: &Request, patience: &Patience) -> Result<St
     if patience.is_aborted() {
         return Err(Failure::new(Step::Fork, "clone3", Errno::ECANCELED).because(Reason::Aborted));
     }
-    let program = request.target.open()?;
+    let program = sealed(request.target.open()?, request, patience)?;
     let cwd = request.cwd.open()?;
     let ends = Ends::open(&request.stdio)?;
+    let envp = request.environment.strings();
+    let number = request.stdio.len();
+    let wish = Wish { scripts: request.scripts, seal: request.seal.as_ref(), argv: &request.argv, envp: &envp, number };
+    let image = Image::of(program, &wish)?;
+    let whole = Whole { image: &image, envp: &envp, cwd: cwd.as_ref(), ends: &ends, detached: request.detached };
 
     let mut waits = BUSY.iter().filter(|_| patience.may_sleep);
     loop {
-        match attempt(memory, request, &program, cwd.as_ref(), &ends, patience) {
+        match attempt(memory, &whole, patience) {
             Ok(child) => return Ok(Started { child, streams: ends.ours }),
             Err(failure) => match (failure.step, failure.errno, waits.next()) {
                 (Step::Exec, Errno::ETXTBSY, Some(wait)) => std::thread::sleep(*wait),
-                (Step::Exec, Errno::ENOENT, _) => return Err(program.explain_enoent(failure)),
+                (Step::Exec, Errno::ENOENT, _) => return Err(image.program.explain_enoent(failure)),
                 _ => return Err(failure),
             },
         }
     }
 }
 
+/// The program, or its sealed copy where that is asked for.
+fn sealed(program: Arc<Program>, request: &Request, patience: &Patience) -> Result<Arc<Program>> {
+    let Some(seal) = &request.seal else { return Ok(program) };
+    program.seal(seal, || patience.goes_on()).map_err(|failure| match failure.errno {
+        Errno::ECANCELED if patience.is_aborted() => failure.because(Reason::Aborted),
+        Errno::ECANCELED => Failure { errno: Errno::ETIMEDOUT, ..failure },
+        _ => failure,
+    })
+}
+
+/// What each attempt to make the child uses.
+struct Whole<'a> {
+    image: &'a Image,
+    envp: &'a Arc<Strings>,
+    cwd: Option<&'a OwnedFd>,
+    ends: &'a Ends,
+    detached: bool,
+}
+
 /// Makes one child and waits until it runs the program.
-fn attempt(
-    memory: Memory,
-    request: &Request,
-    program: &Program,
-    cwd: Option<&OwnedFd>,
-    ends: &Ends,
-    patience: &Patience,
-) -> Result<Child> {
+fn attempt(memory: Memory, whole: &Whole<'_>, patience: &Patience) -> Result<Child> {
+    let Whole { image, envp, cwd, ends, detached } = whole;
     let pipe = ErrorPipe::open(memory)?;
-    let needed = [Some(program.as_fd()), cwd.map(AsFd::as_fd), pipe.as_ref().map(|pipe| pipe.theirs.as_fd())];
+    let needed = [Some(image.program.as_fd()), cwd.map(AsFd::as_fd), pipe.as_ref().map(|pipe| pipe.theirs.as_fd())];
     let needed: Vec<_> = needed.iter().flatten().map(AsRawFd::as_raw_fd).collect();
-    let Plan { moves, needed } = plan(&ends.sources(), &needed);
+    let mut sources = ends.sources();
+    let script_number = sources.len() as RawFd;
+    sources.extend(image.script.as_ref().map(|script| Some(script.as_fd().as_raw_fd())));
+    let Plan { moves, needed } = plan(&sources, &needed);
 
     // In the order in which they were given.
     let mut needed = needed.into_iter();
-    let program = needed.next().unwrap_or(-1);
+    let held = needed.next().unwrap_or(-1);
+    // A script that the kernel is to run: by the descriptor that its interpreter can open again.
+    let program = if image.runs_script() { script_number } else { held };
     let cwd = cwd.and_then(|_| needed.next());
     let errors = pipe.as_ref().and_then(|_| needed.next());
 
-    let acts = request
-        .detached
+    let acts = detached
         .then_some(Act::NewSession)
         .into_iter()
         .chain(moves.into_iter().map(Act::Move))
         .chain(cwd.map(Act::ChangeDirectory))
         .chain([Act::ResetSignals])
         .collect();
-    let (argv, envp) = (request.argv.clone(), request.environment.strings());
-    let mut body = Body::new(acts, program, argv, envp, errors).map_err(Failure::at(Step::Fork, "mmap"))?;
+    let body = Body::new(acts, program, Arc::clone(&image.argv), Arc::clone(envp), errors);
+    let mut body = body.map_err(Failure::at(Step::Fork, "mmap"))?;
 
     let Born { pid, pidfd } = body.make(memory).map_err(Failure::at(Step::Fork, "clone3"))?;
     // `ways` has seen that a pidfd comes with a child.
     let pidfd = pidfd.ok_or_else(|| Failure::new(Step::Fork, "clone3", Errno::ENOSYS).because(Reason::Unavailable))?;
-    let watch = Watch { body: &body, pidfd: &pidfd, patience };
+    let watch = Watch { body: &body, pidfd: &pidfd, patience, until: patience.until() };
     match pipe {
         None => watch.memory()?,
         Some(pipe) => watch.pipe(pipe.into_ours())?,
@@ -122,6 +146,7 @@ impl ErrorPipe {
 mod tests {
     use super::*;
     use crate::process::{Cwd, Environment, Stdio, Target};
+    use crate::program::Scripts;
     use crate::root::Directory;
     use crate::sys::pidfd::{Exit, Status, reap_now};
     use crate::sys::strings::Strings;
@@ -146,6 +171,8 @@ mod tests {
             cwd: Cwd::Here,
             stdio,
             detached: false,
+            seal: None,
+            scripts: Scripts::Deny,
         }
     }
 

@@ -21,6 +21,7 @@ pub(super) struct Watch<'a> {
     pub(super) body: &'a Body,
     pub(super) pidfd: &'a OwnedFd,
     pub(super) patience: &'a Patience,
+    pub(super) until: Instant,
 }
 
 impl Watch<'_> {
@@ -66,14 +67,14 @@ impl Watch<'_> {
     }
 
     fn slice(&self) -> Duration {
-        let left = self.patience.deadline.saturating_duration_since(Instant::now());
+        let left = self.until.saturating_duration_since(Instant::now());
         left.clamp(Duration::from_millis(1), SLICE)
     }
 
     /// Wakes a child that was stopped; kills one for which there is no patience left, and says so.
     fn look_after(&self) -> bool {
         // ESRCH: it is ending by itself, which the wait is about to see.
-        if self.patience.is_over() {
+        if self.patience.is_aborted() || Instant::now() >= self.until {
             let _ = pidfd::send_signal(self.pidfd.as_fd(), libc::SIGKILL);
             return true;
         }

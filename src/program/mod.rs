@@ -1,18 +1,23 @@
 //! What will run: a regular file held by descriptor, and what is to be said when the kernel does not take it.
 
 mod interpreter;
+mod script;
+mod seal;
 
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::root::Directory;
 use crate::sys;
 use interpreter::{Interpreter, read_interpreter};
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::{FileStat, SFlag, fstat};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
+
+pub(crate) use script::{Image, Scripts, Wish};
+pub(crate) use seal::Seal;
 
 /// A program held by descriptor: whatever its name leads to later, this file is meant.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub(crate) struct Program {
     size: u64,
     /// By which it can be opened for reading; none for a descriptor that came from outside.
     found: Option<(Arc<Directory>, CString)>,
+    /// The sha256 of a sealed copy, in lower-case hex.
+    sealed: Option<String>,
 }
 
 /// A file by its number, to see that a descriptor still holds what it held.
@@ -49,7 +56,7 @@ impl Program {
     pub(crate) fn find(root: &Arc<Directory>, name: CString) -> Result<Program> {
         let fd = root.find(&name)?;
         let stat = stat_regular(fd.as_fd())?;
-        Ok(Program { fd, size: stat.st_size as u64, found: Some((Arc::clone(root), name)) })
+        Ok(Program { fd, size: stat.st_size as u64, found: Some((Arc::clone(root), name)), sealed: None })
     }
 
     /// What a descriptor from outside holds, if that is still the file that was `expected`.
@@ -59,35 +66,65 @@ impl Program {
             let failure = Failure::new(Step::Open, "fstat", Errno::ESTALE);
             return Err(failure.detail("the descriptor holds another file than when the command was made"));
         }
-        Ok(Program { fd, size: stat.st_size as u64, found: None })
+        Ok(Program { fd, size: stat.st_size as u64, found: None, sealed: None })
     }
 
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
+    /// In lower-case hex, of a sealed copy.
+    pub(crate) fn sha256(&self) -> Option<&str> {
+        self.sealed.as_deref()
+    }
+
     /// Why exec said ENOENT of a file that is held open: a close-on-exec descriptor cannot hold a script (its
     /// interpreter could not open it), and an ELF file may name a loader that is not there. Looked at only then.
     pub(crate) fn explain_enoent(&self, failure: Failure) -> Failure {
-        match self.open_for_reading().and_then(|file| read_interpreter(&file)) {
-            Some(Interpreter::Script(interpreter)) => {
-                failure.because(Reason::ScriptDenied).detail(format!("its interpreter is {interpreter}"))
+        match self.interpreter() {
+            Some(Interpreter::Script(line)) => {
+                failure.because(Reason::ScriptDenied).detail(format!("its interpreter is {}", line.interpreter()))
             }
             Some(Interpreter::Loader(path)) => failure.detail(format!("its loader {path} is missing")),
             None => failure.detail("it is a script, or the loader it names is missing"),
         }
     }
 
-    fn open_for_reading(&self) -> Option<File> {
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let Some((root, name)) = &self.found else {
-            // Opened by somebody else, and perhaps for reading.
-            return sys::fd::duplicate(self.fd.as_raw_fd()).ok().map(File::from);
-        };
-        let file = root.resolve(name, flags).ok()?;
-        let same = Identity::from(&fstat(&file).ok()?) == Identity::from(&fstat(&self.fd).ok()?);
-        same.then(|| File::from(file))
+    fn interpreter(&self) -> Option<Interpreter> {
+        self.open_for_reading().ok().and_then(|file| read_interpreter(&file))
     }
+
+    /// The very file that is held, for reading.
+    fn open_for_reading(&self) -> Result<File> {
+        if self.sealed.is_some() || is_readable(&self.fd) {
+            return sys::fd::duplicate(self.fd.as_raw_fd()).map(File::from).map_err(Failure::at(Step::Open, "fcntl"));
+        }
+        let file = self.reopen().or_else(|errno| match &self.found {
+            Some((root, name)) => root.resolve(name, READING),
+            None => Err(Failure::new(Step::Open, "open", errno)),
+        })?;
+        let held = fstat(&self.fd).map_err(Failure::at(Step::Open, "fstat"))?;
+        let read = fstat(&file).map_err(Failure::at(Step::Open, "fstat"))?;
+        if Identity::from(&read) == Identity::from(&held) {
+            return Ok(File::from(file));
+        }
+        Err(Failure::new(Step::Open, "fstat", Errno::ESTALE).detail("another file has its name by now"))
+    }
+
+    /// By /proc, where it is there: what is held is found, though its name leads elsewhere by now.
+    fn reopen(&self) -> std::result::Result<OwnedFd, Errno> {
+        let path = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        open(path.as_str(), READING | OFlag::O_CLOEXEC, Mode::empty()).and_then(sys::fd::lift)
+    }
+}
+
+/// What is opened is a regular file, unless its name was given to another meanwhile: that is then not waited for.
+const READING: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
+
+fn is_readable(fd: &OwnedFd) -> bool {
+    let Ok(flags) = fcntl(fd, FcntlArg::F_GETFL) else { return false };
+    let flags = OFlag::from_bits_retain(flags);
+    !flags.intersects(OFlag::O_PATH | OFlag::O_WRONLY)
 }
 
 impl AsFd for Program {

@@ -1,6 +1,7 @@
 //! Names: a directory that is held open, and what is found beneath it. Knows nothing of processes.
 
 mod escape;
+mod look_path;
 
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::sys;

@@ -6,7 +6,7 @@ use std::ffi::{CString, c_char};
 pub(crate) struct Strings {
     pointers: Vec<*const c_char>,
     /// What the pointers lead to: on the heap, and not moved with the vector.
-    _strings: Vec<CString>,
+    strings: Vec<CString>,
 }
 
 // SAFETY: the pointers lead to strings that the value itself owns and never changes.
@@ -17,7 +17,16 @@ unsafe impl Sync for Strings {}
 impl Strings {
     pub(crate) fn new(strings: Vec<CString>) -> Strings {
         let pointers = strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect();
-        Strings { pointers, _strings: strings }
+        Strings { pointers, strings }
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, CString> {
+        self.strings.iter()
+    }
+
+    /// What follows `name=` in the first string that begins so: a variable of an environment.
+    pub(crate) fn value_of(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter().find_map(|string| string.to_bytes().strip_prefix(name)?.strip_prefix(b"="))
     }
 
     /// Valid for as long as the value lives.

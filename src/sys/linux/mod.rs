@@ -3,6 +3,7 @@
 pub(crate) mod clone;
 pub(crate) mod files;
 pub(crate) mod futex;
+pub(crate) mod memfd;
 pub(crate) mod pidfd;
 pub(crate) mod signals;
 pub(crate) mod stack;

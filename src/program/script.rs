@@ -1,0 +1,134 @@
+//! What exec is given in the end: the program itself, or, for a script, what its `#!` line asks for. The kernel would
+//! find a script's interpreter from the process's own root and open the script again by name, which both undo what a
+//! Root is for.
+
+use super::interpreter::{Interpreter, ScriptLine, is_elf};
+use super::{Program, Seal};
+use crate::failure::{Failure, Reason, Result, Step};
+use crate::root::Directory;
+use crate::sys::strings::Strings;
+use nix::errno::Errno;
+use nix::sys::statfs::{PROC_SUPER_MAGIC, statfs};
+use std::ffi::CString;
+use std::sync::Arc;
+
+/// What is done with a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scripts {
+    /// Refused: exec of a close-on-exec descriptor says so by itself, at no cost for programs.
+    Deny,
+    /// As execve(2) does it.
+    Kernel,
+    /// The interpreter, too, is found beneath the Root, and started by descriptor.
+    Root,
+}
+
+/// What exec is given.
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub(crate) program: Arc<Program>,
+    pub(crate) argv: Arc<Strings>,
+    /// A script that stays open in the child, for its interpreter, as the descriptor after those of stdio.
+    pub(crate) script: Option<Arc<Program>>,
+}
+
+/// Where a script's interpreter, by way of env, is looked for when the child has no PATH.
+const DEFAULT_PATH: &[u8] = b"/usr/bin:/bin";
+
+/// All that decides what a program's image is.
+pub(crate) struct Wish<'a> {
+    pub(crate) scripts: Scripts,
+    pub(crate) seal: Option<&'a Seal>,
+    pub(crate) argv: &'a Arc<Strings>,
+    pub(crate) envp: &'a Strings,
+    /// The child's descriptor that a script would have.
+    pub(crate) number: usize,
+}
+
+impl Image {
+    /// Whether exec is given the script itself, for the kernel to find its interpreter.
+    pub(crate) fn runs_script(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| Arc::ptr_eq(script, &self.program))
+    }
+
+    pub(crate) fn of(program: Arc<Program>, wish: &Wish<'_>) -> Result<Image> {
+        let plain = |program| Image { program, argv: Arc::clone(wish.argv), script: None };
+        if wish.scripts == Scripts::Deny {
+            return Ok(plain(program));
+        }
+        let Some(Interpreter::Script(line)) = program.interpreter() else { return Ok(plain(program)) };
+        // Not by the kernel's word alone: where /dev/fd is something else, the interpreter would read that.
+        if !statfs("/dev/fd/").is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC) {
+            let failure = Failure::new(Step::Script, "statfs", Errno::ENOENT).because(Reason::Unavailable);
+            return Err(
+                failure.detail("scripts (without a /dev/fd that is procfs, by which an interpreter reads them)")
+            );
+        }
+        if wish.scripts == Scripts::Kernel {
+            return Ok(Image { script: Some(Arc::clone(&program)), ..plain(program) });
+        }
+        by_interpreter(program, &line, wish)
+    }
+}
+
+fn by_interpreter(script: Arc<Program>, line: &ScriptLine, wish: &Wish<'_>) -> Result<Image> {
+    if line.name.is_empty() {
+        return Err(Failure::new(Step::Script, "read", Errno::ENOEXEC).detail("its first line names no interpreter"));
+    }
+    let root = script.found.as_ref().map(|(root, _)| Arc::clone(root)).ok_or_else(|| {
+        Failure::new(Step::Script, "read", Errno::EINVAL).detail("there is no Root to find its interpreter in")
+    })?;
+    let (place, argv0, argument) = locate(&root, line, wish.envp)?;
+    let interpreter = Arc::new(Program::find(&root, place).map_err(|failure| at_script(failure, line))?);
+    let interpreter = match wish.seal {
+        Some(_) => interpreter.seal(&Seal { sha256: None }, || true)?,
+        None => interpreter,
+    };
+    if interpreter.open_for_reading().is_ok_and(|file| !is_elf(&file)) {
+        return Err(denied(line, "which is no ELF program itself"));
+    }
+    let mut argv = vec![argv0];
+    argv.extend(argument);
+    argv.push(c_string(format!("/dev/fd/{}", wish.number).into_bytes())?);
+    argv.extend(wish.argv.iter().skip(1).cloned());
+    Ok(Image { program: interpreter, argv: Arc::new(Strings::new(argv)), script: Some(script) })
+}
+
+/// The interpreter's name beneath the Root, what it is called, and its argument. `#!/usr/bin/env X` is X by the child's
+/// PATH, taken inside the Root.
+fn locate(root: &Directory, line: &ScriptLine, envp: &Strings) -> Result<(CString, CString, Option<CString>)> {
+    let called = c_string(line.name.clone())?;
+    if line.name == b"/usr/bin/env" {
+        let word = line.argument.as_deref().unwrap_or_default();
+        let is_plain = !word.is_empty() && !word.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'=' | b'/'));
+        if !is_plain || word.starts_with(b"-") {
+            return Err(denied(line, "of which only one plain word is understood here"));
+        }
+        let path = envp.value_of(b"PATH").unwrap_or(DEFAULT_PATH);
+        let word = c_string(word.to_vec())?;
+        let found = root.look_path(&word, path).map_err(|failure| at_script(failure, line))?;
+        return Ok((found, word, None));
+    }
+    let place = line.name.iter().position(|byte| *byte != b'/').and_then(|start| line.name.get(start..));
+    let argument = line.argument.clone().map(c_string).transpose()?;
+    Ok((c_string(place.unwrap_or_default().to_vec())?, called, argument))
+}
+
+fn at_script(failure: Failure, line: &ScriptLine) -> Failure {
+    let interpreter = line.interpreter();
+    let detail = match &failure.detail {
+        Some(detail) => format!("its interpreter is {interpreter}: {detail}"),
+        None => format!("its interpreter is {interpreter}"),
+    };
+    Failure { step: Step::Script, ..failure }.detail(detail)
+}
+
+fn denied(line: &ScriptLine, why: &str) -> Failure {
+    let failure = Failure::new(Step::Script, "read", Errno::ENOEXEC).because(Reason::ScriptDenied);
+    failure.detail(format!("its interpreter is {}, {why}", line.interpreter()))
+}
+
+/// The line was cut at its first NUL.
+fn c_string(bytes: Vec<u8>) -> Result<CString> {
+    CString::new(bytes).map_err(|_| Failure::new(Step::Script, "read", Errno::ENOEXEC))
+}
