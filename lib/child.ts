@@ -39,6 +39,9 @@ export function spawnChild(start: ChildStart): PublicChild {
   return new Child(start) as unknown as PublicChild
 }
 
+/** Whether its timeout was what ended it. */
+export let hasTimedOut: (child: PublicChild) => boolean
+
 class Child extends EventEmitter {
   pid: number | undefined
   stdin: Socket | null | undefined
@@ -59,9 +62,15 @@ class Child extends EventEmitter {
   #hold: Hold | undefined
   #usage: ResourceUsage | undefined
   #timedOut = false
+  #told = false // whether the listeners of 'exit' have run
+  #forced: NodeJS.Timeout | undefined
   #openEnds = 1 // the process itself; each stream that is read adds one
   #disarm: (() => void)[] = []
   #settle!: { resolve: (status: CommandStatus) => void; reject: (error: unknown) => void }
+
+  static {
+    hasTimedOut = (child) => #timedOut in child && child.#timedOut
+  }
 
   constructor({ name, args, launch, slots, plan }: ChildStart) {
     super()
@@ -79,7 +88,7 @@ class Child extends EventEmitter {
   }
 
   get pidfd(): number {
-    return this.#started?.pidfd ?? -1
+    return this.#told ? -1 : (this.#started?.pidfd ?? -1)
   }
 
   /** As Node's: true when the signal was sent; ERR_UNKNOWN_SIGNAL; EPERM is an 'error' event. */
@@ -88,6 +97,7 @@ class Child extends EventEmitter {
     const errno = this.#send(number)
     if (errno === 0) {
       this.killed = true
+      if (number === this.#plan.killSignal) this.#forceKillAfter(this.#plan.forceKillAfter)
       return true
     }
     if (errno === undefined) return false
@@ -113,19 +123,28 @@ class Child extends EventEmitter {
     if (!this.killed) this.kill()
   }
 
-  /** killSignal, SIGKILL when that was not heeded for 5 s; resolves when the child has been reaped. */
+  /** killSignal, SIGKILL when that was not heeded for forceKillAfter or 5 s; resolves when the child was reaped. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#state !== 'running') return
+    if (this.#send(this.#plan.killSignal) !== 0) return
+    this.killed = true
     this.ref()
-    if (this.#send(this.#plan.killSignal) === 0) this.killed = true
-    const timer = setTimeout(() => this.#send(SIGKILL), DISPOSAL_MS)
-    this.#disarm.push(() => clearTimeout(timer))
-    await this.status.catch(() => undefined)
+    this.#forceKillAfter(this.#plan.forceKillAfter ?? DISPOSAL_MS)
+    if (this.#state === 'running') await this.status.catch(() => undefined)
   }
 
   /** 0, a positive errno, or undefined when there is nobody to send to. */
   #send(signal: number): number | undefined {
-    return this.#state === 'running' ? this.#started?.kill(signal) : undefined
+    return this.#started?.kill(signal)
+  }
+
+  #forceKillAfter(milliseconds: number | undefined): void {
+    if (milliseconds === undefined || this.#forced) return
+    const force = (): void => {
+      this.#send(SIGKILL)
+      if (this.#state === 'closed') this.#release()
+    }
+    // It does not keep the loop alive: the child does, and what is left of its group is nobody's to wait for.
+    this.#forced = setTimeout(force, Math.min(milliseconds, MAX_INT32)).unref()
   }
 
   #run(started: Started, hold: Hold, slots: readonly Slot[]): void {
@@ -166,7 +185,8 @@ class Child extends EventEmitter {
     this.signalCode = signalOf(ending)
     this.exitCode = codeOf(ending)
     this.#usage = ending.usage && resourceUsageOf(ending.usage)
-    for (const disarm of this.#disarm) disarm()
+    if (!this.#plan.group) this.#letGo()
+    this.#closeLater()
     this.#settleStatus(ending)
     this.#end(() => this.emit('exit', this.exitCode, this.signalCode))
   }
@@ -187,11 +207,33 @@ class Child extends EventEmitter {
     try {
       tell()
     } finally {
-      this.#started?.release()
-      this.#started = undefined
+      this.#told = true
+      if (!this.#plan.group) this.#release()
       process.nextTick(() => this.#drain())
       this.#closeOne()
     }
+  }
+
+  /** No deadline, abort or second signal any more: there is nobody left whom they would be for. */
+  #letGo(): void {
+    for (const disarm of this.#disarm.splice(0)) disarm()
+    if (!this.#plan.group) clearTimeout(this.#forced)
+  }
+
+  #release(): void {
+    this.#started?.release()
+    this.#started = undefined
+  }
+
+  /** waitDelay: pipes that others still hold open are closed, with what is in them by then. */
+  #closeLater(): void {
+    const { waitDelay } = this.#plan
+    if (waitDelay === undefined) return
+    const close = (): void => {
+      for (const socket of this.stdio?.slice(1) ?? []) if (socket) closeWhenQuiet(socket)
+    }
+    const timer = setTimeout(close, Math.min(waitDelay, MAX_INT32))
+    this.once('close', () => clearTimeout(timer))
   }
 
   /** What nobody has read is read away, so that it comes to its end and closes. */
@@ -202,7 +244,14 @@ class Child extends EventEmitter {
   #closeOne(): void {
     if (--this.#openEnds > 0) return
     this.#state = 'closed'
+    if (this.#plan.group) this.#leaveGroup()
     this.emit('close', this.exitCode, this.signalCode)
+  }
+
+  /** From here on its members are their own; those that were told to end, and do not, are still killed. */
+  #leaveGroup(): void {
+    this.#letGo()
+    if (!this.#forced) this.#release()
   }
 
   #watchTime(): void {
@@ -239,6 +288,16 @@ class Child extends EventEmitter {
       this.emit('error', error)
     }
   }
+}
+
+/** Closes a stream once nothing more comes of it; one that never falls quiet, after a while all the same. */
+function closeWhenQuiet(socket: Socket, turns = 64): void {
+  const before = socket.bytesRead
+  setImmediate(() => {
+    if (socket.destroyed) return
+    if (socket.bytesRead > before && turns > 0) closeWhenQuiet(socket, turns - 1)
+    else socket.destroy()
+  })
 }
 
 // `instanceof ChildProcess` holds, but Node's constructor does not run: it would make a native handle that never closes.

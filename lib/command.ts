@@ -8,13 +8,14 @@ import { spawnChild } from './child.ts'
 import type { Launch } from './engine.ts'
 import { failureError, isFailure } from './errors.ts'
 import { type Executable, isExecutable, pathOf, programOf } from './executable.ts'
+import { checkLines, readLines } from './lines.ts'
 import { type Plan, readOptions } from './options.ts'
 import { type Run, runOutput, runOutputSync } from './output.ts'
 import { permit } from './permission.ts'
 import { directoryOf, isRoot, pathBeneath, type Root } from './root.ts'
 import { sealRequest } from './seal.ts'
 import { type Slot, slotsOf } from './streams.ts'
-import type { Child, ChildBy, CommandOptions, CommandOutput, Encoding, Output, Stdio } from './types.ts'
+import type { Child, ChildBy, CommandOptions, CommandOutput, CommandStatus, Encoding, Output, Stdio } from './types.ts'
 import * as check from './validate.ts'
 
 /** The program of a command: where it is found at each start, and what it is called. */
@@ -94,22 +95,40 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
     return runOutputSync(this.#run()) as CommandOutput<Out>
   }
 
+  /**
+   * The program's standard output line by line, while it runs: text, the \n (and a \r before it) cut, a last line
+   * without one included. Started by the first step of the loop; leaving the loop early ends the program and waits for
+   * that. Returns how it ended; throws what output() rejects with.
+   */
+  lines(): AsyncGenerator<string, CommandStatus & { timedOut: boolean }, void> {
+    checkLines(this.#plan)
+    const slots = this.#slots()
+    const start = () => ({ name: this.name, args: this.args, plan: this.#plan, slots, launch: this.#launch(slots) })
+    return readLines(start, this.#plan)
+  }
+
   #run(): Run {
+    return { name: this.name, plan: this.#plan, launch: this.#launch(this.#slots()) }
+  }
+
+  /** Where all is read here: nobody could read a pipe beyond 2. */
+  #slots(): Slot[] {
     const slots = slotsOf(this.#plan.stdio, this.#plan.input ? 'pipe' : 'ignore')
     const unread = slots.findIndex((slot, i) => i > 2 && slot === 'pipe')
     if (unread > 0) throw invalidValue(`options.stdio[${unread}]`, 'is a pipe that nobody could read: use spawn()')
-    return { name: this.name, plan: this.#plan, launch: this.#launch(slots) }
+    return slots
   }
 
   #launch(slots: Slot[]): Launch {
     permit('child', this.name)
-    const { argv0, cwd, cwdRoot, detached, seal, scripts } = this.#plan
+    const { argv0, cwd, cwdRoot, detached, group, seal, scripts } = this.#plan
     const env = this.#plan.env ?? ownEnvironment()
     const request: Request = {
       ...this.#target.locate(),
       argv: [argv0 ?? this.#target.argv0, ...this.args],
       stdio: slots,
       detached,
+      group,
       ...sealRequest(seal),
       scripts,
     }

@@ -118,6 +118,30 @@ function spawnFailure(failure: Failure, name: string, syscall: string): CommandR
   return new CommandRootError(message, { code, errno: -failure.errno, syscall, path: name, step: failure.step as Step })
 }
 
+/** How much of stderr an ExitError's message shows. */
+const SHOWN_BYTES = 1024
+
+/** Not a success, and `check` was asked for. `stderr`: what there is of it, as it came. */
+export function exitErrorOf(
+  output: AnyOutput,
+  stderr: Buffer | undefined,
+  name: string,
+  { timeout }: { timeout: number },
+): ExitError {
+  const { code, signal, timedOut } = output
+  const how = timedOut ? `after its timeout of ${timeout} ms` : signal ? `by ${signal}` : `with ${code}`
+  const said = tailOf(stderr)
+  return new ExitError(`${name} ended ${how}${said && `\n${said}`}`, { code: 'ERR_EXIT', path: name, output })
+}
+
+/** The end of what was written, cut before a character and not in one. */
+function tailOf(bytes: Buffer | undefined): string {
+  if (!bytes) return ''
+  let start = Math.max(0, bytes.length - SHOWN_BYTES)
+  if (start > 0) while (((bytes[start] ?? 0) & 0xc0) === 0x80) start++
+  return bytes.toString('utf8', start).trimEnd()
+}
+
 /** kill() refused by the system. */
 export function killError(errno: number): CommandRootError {
   const { code, text } = describeErrno(errno)

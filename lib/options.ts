@@ -31,6 +31,12 @@ export interface Plan {
   readonly killSignal: number
   readonly seal: Seal | undefined
   readonly scripts: 'deny' | 'kernel' | 'root'
+  /** Milliseconds from killSignal to SIGKILL; undefined: never. */
+  readonly forceKillAfter: number | undefined
+  /** Milliseconds from the program's end until pipes that others hold open are closed; undefined: never. */
+  readonly waitDelay: number | undefined
+  /** Signals are for the child's own group. */
+  readonly group: boolean
 }
 
 type Kept = { -readonly [K in keyof CommandOptions]: CommandOptions[K] }
@@ -78,6 +84,9 @@ function planOf(kept: Kept): Plan {
     killSignal: check.signalNumber(kept.killSignal ?? 'SIGTERM'),
     seal: kept.seal,
     scripts: kept.scripts ?? 'deny',
+    forceKillAfter: kept.forceKillAfter,
+    waitDelay: kept.waitDelay,
+    group: kept.killScope === 'group',
   })
 }
 

@@ -3,7 +3,7 @@ import { addAbortListener } from 'node:events'
 import type { Ending, Limits } from '#binding'
 import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
 import { engine, type Launch } from './engine.ts'
-import { AbortError, CommandRootError, ExitError, failureError } from './errors.ts'
+import { AbortError, CommandRootError, exitErrorOf, failureError } from './errors.ts'
 import type { Plan } from './options.ts'
 import { handOver } from './streams.ts'
 import type { CommandOutput } from './types.ts'
@@ -16,9 +16,6 @@ export interface Run {
 }
 
 type AnyOutput = CommandOutput<string | Buffer>
-
-/** How much of stderr an ExitError's message shows. */
-const SHOWN_BYTES = 1024
 
 /** Runs off this thread; settles once the child has been reaped. */
 export async function runOutput({ name, launch, plan }: Run): Promise<AnyOutput> {
@@ -61,6 +58,8 @@ function limitsOf(plan: Plan, { request }: Launch): Limits {
     discard: plan.discard,
     timeout: plan.timeout,
     killSignal: plan.killSignal,
+    ...(plan.forceKillAfter !== undefined && { forceKillAfter: plan.forceKillAfter }),
+    ...(plan.waitDelay !== undefined && { waitDelay: plan.waitDelay }),
   }
 }
 
@@ -83,7 +82,7 @@ function errorOf(ending: Ending, name: string, plan: Plan): Error | undefined {
   }
   if (statusErrno !== undefined)
     return failureError({ errno: statusErrno, step: 'wait', syscall: 'waitid' }, name, output)
-  return plan.check && !output.success ? exitError(ending, output, name, plan) : undefined
+  return plan.check && !output.success ? exitErrorOf(output, ending.stderr, name, plan) : undefined
 }
 
 function outputOf(ending: Ending, { encoding }: Plan): AnyOutput {
@@ -101,20 +100,4 @@ function outputOf(ending: Ending, { encoding }: Plan): AnyOutput {
     durationMs: ending.durationMs,
     resourceUsage: resourceUsageOf(ending.usage),
   }
-}
-
-function exitError(ending: Ending, output: AnyOutput, name: string, plan: Plan): ExitError {
-  const { code, signal, timedOut } = output
-  const how = timedOut ? `after its timeout of ${plan.timeout} ms` : signal ? `by ${signal}` : `with ${code}`
-  const said = tailOf(ending.stderr)
-  const message = `${name} ended ${how}${said && `\n${said}`}`
-  return new ExitError(message, { code: 'ERR_EXIT', path: name, output })
-}
-
-/** The end of what was written, cut before a character and not in one. */
-function tailOf(bytes: Buffer | undefined): string {
-  if (!bytes) return ''
-  let start = Math.max(0, bytes.length - SHOWN_BYTES)
-  if (start > 0) while (((bytes[start] ?? 0) & 0xc0) === 0x80) start++
-  return bytes.toString('utf8', start).trimEnd()
 }

@@ -58,6 +58,11 @@ pub struct Limits {
     /// ms from now until all is over; 0: no bound
     pub timeout: f64,
     pub kill_signal: i32,
+    /// ms from killSignal to SIGKILL; absent: never
+    pub force_kill_after: Option<f64>,
+    /// ms from the program's end until pipes that others hold open are closed; absent: never, and at once where it was
+    /// ended by us
+    pub wait_delay: Option<f64>,
 }
 
 impl Limits {
@@ -67,6 +72,8 @@ impl Limits {
             called,
             deadline: deadline(called, self.timeout),
             kill_signal: self.kill_signal,
+            force_kill_after: self.force_kill_after.and_then(duration),
+            wait_delay: self.wait_delay.and_then(duration),
             max_buffer: self.max_buffer as usize,
             discard: self.discard,
         }
@@ -79,7 +86,12 @@ impl Limits {
 
 /// None for 0, and for a time so far away that it cannot be told.
 fn deadline(now: Instant, timeout: f64) -> Option<Instant> {
-    if timeout > 0.0 { now.checked_add(Duration::from_secs_f64(timeout / 1e3)) } else { None }
+    if timeout > 0.0 { now.checked_add(duration(timeout)?) } else { None }
+}
+
+/// None for a time longer than can be told.
+fn duration(milliseconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(milliseconds / 1e3).ok()
 }
 
 /// The engine as one environment sees it.

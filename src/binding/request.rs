@@ -3,7 +3,7 @@
 use super::files::{Directory, Program};
 use super::values::{Identity, c_string};
 use crate::failure::{Failure, Result, Step};
-use crate::process::{self, Cwd, Environment, Stdio, Target};
+use crate::process::{self, Cwd, Environment, Scope, Stdio, Target};
 use crate::program::{self, Scripts, Seal};
 use crate::sys;
 use crate::sys::strings::Strings;
@@ -32,6 +32,8 @@ pub struct Request {
     pub stdio: Vec<Either<i32, String>>,
     /// setsid
     pub detached: bool,
+    /// a group of its own, which signals are for
+    pub group: bool,
     /// run a sealed copy, made at this start
     pub seal: bool,
     /// which must have this content (lower-case hex)
@@ -64,6 +66,7 @@ impl Request {
             cwd: cwd(self.cwd, cwd_root, when)?,
             stdio: self.stdio.into_iter().enumerate().map(stdio).collect::<Result<_>>()?,
             detached: self.detached,
+            scope: if self.group { Scope::Group } else { Scope::Process },
             seal: self.seal.then_some(Seal { sha256: self.sha256 }),
             scripts: scripts(&self.scripts),
         })

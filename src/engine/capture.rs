@@ -18,7 +18,10 @@ pub(crate) struct Capture {
 /// How a pipe stands after a turn of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
+    /// All that was there has been read.
     Open,
+    /// There may be more: others have their turn first.
+    More,
     Ended,
     /// More was written than the limit allows.
     Overflow,
@@ -55,7 +58,7 @@ impl Capture {
                 Err(_) => return Turn::Ended,
             }
         }
-        Turn::Open
+        Turn::More
     }
 
     /// One read: into the buffer itself once that has grown, else by way of the thread's scratch.

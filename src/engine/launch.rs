@@ -149,23 +149,22 @@ pub(crate) fn launch_here(request: Request, input: Vec<u8>, bounds: Bounds) -> E
     drop(request);
     let mut run = Run::capturing(Arc::new(child), streams, input, bounds);
     turn_until_finished(&mut run, &poll);
+    if let (Some(rest), Ok(engine)) = (run.afterlife(), engine()) {
+        engine.adopt(rest, Box::new(drop));
+    }
     run.into_ending()
 }
 
 fn turn_until_finished(run: &mut Run, poll: &Poll) {
     run.register(poll, 0);
     let mut keys = Vec::new();
-    let mut deadline = run.deadline();
     while !run.is_finished() {
-        let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let limit = run.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         // EINTR: a signal for which Node has a handler; it is dealt with once we are back.
         let _ = poll.wait(&mut keys, limit);
         for key in keys.drain(..) {
             run.ready(run::place_of(key).1, poll);
         }
-        if deadline.is_some_and(|at| at <= Instant::now()) {
-            deadline = None;
-            run.expire(poll);
-        }
+        run.expire(poll);
     }
 }

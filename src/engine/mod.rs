@@ -43,6 +43,8 @@ struct Slot(Mutex<Option<Job>>);
 struct Job {
     run: Run,
     done: Done,
+    /// The deadline that stands in the table.
+    scheduled: Option<Instant>,
 }
 
 impl std::fmt::Debug for Job {
@@ -77,18 +79,17 @@ impl Engine {
 
     /// Takes a run over: `done` is called once, when all of it is over. The key is for [`Engine::abort`].
     pub(crate) fn adopt(&self, run: Run, done: Done) -> usize {
-        let deadline = run.deadline();
-        let slot = Arc::new(Slot(Mutex::new(Some(Job { run, done }))));
+        let slot = Arc::new(Slot(Mutex::new(Some(Job { run, done, scheduled: None }))));
         // Held until it is registered: its first event finds it complete.
         let mut job = lock(&slot.0);
-        let (key, first) = self.enter(Arc::clone(&slot), deadline);
+        let key = self.enter(Arc::clone(&slot));
         if let Some(job) = job.as_mut() {
             job.run.register(&self.poll, key);
         }
-        let ended = self.take_finished(key, &mut job);
+        let (ended, is_next) = self.settle(key, &mut job);
         drop(job);
-        finish(ended);
-        if first {
+        self.finish(ended);
+        if is_next {
             self.poll.wake();
         }
         key
@@ -96,18 +97,17 @@ impl Engine {
 
     /// Ends a run, if it has not ended.
     pub(crate) fn abort(&self, key: usize) {
-        self.with_run(key, Run::abort);
+        if self.with_run(key, Run::abort) {
+            self.poll.wake();
+        }
     }
 
-    /// A key for it, and whether its deadline is now the next one.
-    fn enter(&self, slot: Arc<Slot>, deadline: Option<Instant>) -> (usize, bool) {
+    fn enter(&self, slot: Arc<Slot>) -> usize {
         let mut table = lock(&self.table);
         table.last += 1;
         let key = table.last;
         table.jobs.insert(key, slot);
-        let Some(deadline) = deadline else { return (key, false) };
-        table.deadlines.insert((deadline, key));
-        (key, table.deadlines.first() == Some(&(deadline, key)))
+        key
     }
 
     fn live(&self) {
@@ -122,48 +122,64 @@ impl Engine {
                 let (key, place) = run::place_of(key);
                 self.with_run(key, |run, poll| run.ready(place, poll));
             }
-            for key in self.take_due(Instant::now()) {
+            for key in self.due(Instant::now()) {
                 self.with_run(key, Run::expire);
             }
         }
     }
 
-    fn with_run(&self, key: usize, act: impl FnOnce(&mut Run, &Poll)) {
-        let Some(slot) = lock(&self.table).jobs.get(&key).map(Arc::clone) else { return };
+    /// Whether its deadline is now the next one of all.
+    fn with_run(&self, key: usize, act: impl FnOnce(&mut Run, &Poll)) -> bool {
+        let Some(slot) = lock(&self.table).jobs.get(&key).map(Arc::clone) else { return false };
         let mut job = lock(&slot.0);
         if let Some(job) = job.as_mut() {
             act(&mut job.run, &self.poll);
         }
-        let ended = self.take_finished(key, &mut job);
+        let (ended, is_next) = self.settle(key, &mut job);
         drop(job);
-        finish(ended);
+        self.finish(ended);
+        is_next
     }
 
-    fn take_finished(&self, key: usize, slot: &mut Option<Job>) -> Option<Job> {
-        let job = slot.take_if(|job| job.run.is_finished())?;
-        let mut table = lock(&self.table);
-        table.jobs.remove(&key);
-        if let Some(deadline) = job.run.deadline() {
-            table.deadlines.remove(&(deadline, key));
+    /// After whatever was done to a run: takes it out where it is over, else keeps its deadline.
+    fn settle(&self, key: usize, slot: &mut Option<Job>) -> (Option<Job>, bool) {
+        let Some(job) = slot else { return (None, false) };
+        let is_over = job.run.is_finished();
+        let next = if is_over { None } else { job.run.next_deadline() };
+        if next != job.scheduled || is_over {
+            let mut table = lock(&self.table);
+            if let Some(before) = job.scheduled {
+                table.deadlines.remove(&(before, key));
+            }
+            job.scheduled = next;
+            if let Some(next) = next {
+                table.deadlines.insert((next, key));
+                return (None, table.deadlines.first() == Some(&(next, key)));
+            }
+            if is_over {
+                table.jobs.remove(&key);
+            }
         }
-        Some(job)
+        (if is_over { slot.take() } else { None }, false)
+    }
+
+    /// Outside every lock: `done` may take its own.
+    fn finish(&self, job: Option<Job>) {
+        let Some(Job { run, done, .. }) = job else { return };
+        if let Some(rest) = run.afterlife() {
+            self.adopt(rest, Box::new(drop));
+        }
+        done(run.into_ending());
     }
 
     fn next_deadline(&self) -> Option<Instant> {
         lock(&self.table).deadlines.first().map(|(at, _)| *at)
     }
 
-    fn take_due(&self, now: Instant) -> Vec<usize> {
-        let mut table = lock(&self.table);
-        let later = table.deadlines.split_off(&(now, usize::MAX));
-        std::mem::replace(&mut table.deadlines, later).into_iter().map(|(_, key)| key).collect()
-    }
-}
-
-/// Outside every lock: `done` may take its own.
-fn finish(job: Option<Job>) {
-    if let Some(Job { run, done }) = job {
-        done(run.into_ending());
+    /// Those whose deadline has come; each takes itself out when it is settled.
+    fn due(&self, now: Instant) -> Vec<usize> {
+        let table = lock(&self.table);
+        table.deadlines.range(..=(now, usize::MAX)).map(|(_, key)| *key).collect()
     }
 }
 

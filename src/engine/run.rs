@@ -4,13 +4,13 @@
 use super::capture::{Capture, Turn};
 use super::ending::Ending;
 use super::feed::Feed;
-use crate::process::Child;
+use crate::process::{Child, Scope};
 use crate::sys::pidfd::Exit;
 use crate::sys::poll::{Interest, Poll};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What bounds a run.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,11 @@ pub(crate) struct Bounds {
     pub(crate) called: Instant,
     pub(crate) deadline: Option<Instant>,
     pub(crate) kill_signal: i32,
+    /// From kill_signal to SIGKILL.
+    pub(crate) force_kill_after: Option<Duration>,
+    /// From the program's end until pipes that others hold open are closed. None: they are waited for, unless the
+    /// program was ended by us.
+    pub(crate) wait_delay: Option<Duration>,
     /// Bytes of each stream.
     pub(crate) max_buffer: usize,
     /// Whether what passes max_buffer is dropped; otherwise the program is ended.
@@ -28,7 +33,15 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// Of a run that only waits for its child: spawn() keeps deadlines in JavaScript, as Node does.
     pub(crate) fn none() -> Bounds {
-        Bounds { called: Instant::now(), deadline: None, kill_signal: libc::SIGTERM, max_buffer: 0, discard: true }
+        Bounds {
+            called: Instant::now(),
+            deadline: None,
+            kill_signal: libc::SIGTERM,
+            force_kill_after: None,
+            wait_delay: None,
+            max_buffer: 0,
+            discard: true,
+        }
     }
 }
 
@@ -39,9 +52,15 @@ pub(crate) struct Run {
     feed: Option<Feed>,
     outputs: [Output; 2],
     bounds: Bounds,
+    /// When each is to happen; None: not, or not any more.
+    expires_at: Option<Instant>,
+    killed_at: Option<Instant>,
+    closes_at: Option<Instant>,
     timed_out: bool,
     aborted: bool,
     overflowed: Option<usize>,
+    truncated: bool,
+    is_afterlife: bool,
 }
 
 /// One of the child's output streams.
@@ -91,10 +110,15 @@ impl Run {
             exit: None,
             feed: None,
             outputs: [Output::NotPiped, Output::NotPiped],
+            expires_at: bounds.deadline,
+            killed_at: None,
+            closes_at: None,
             bounds,
             timed_out: false,
             aborted: false,
             overflowed: None,
+            truncated: false,
+            is_afterlife: false,
         }
     }
 
@@ -110,13 +134,17 @@ impl Run {
         Run { feed, outputs, ..Run::watching(child, bounds) }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.bounds.deadline
+    /// When [`Run::expire`] is to be called next.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        [self.expires_at, self.killed_at, self.closes_at].into_iter().flatten().min()
     }
 
     /// Asks `poll` to report what this run waits for. What cannot be watched (ENOMEM, ENOSPC) ends the program rather
     /// than being forgotten.
     pub(super) fn register(&mut self, poll: &Poll, key: usize) {
+        if self.is_afterlife {
+            return;
+        }
         let mut watched = poll.add(self.child.as_fd(), Place::Exit.key(key), Interest::Read);
         if let Some(feed) = &mut self.feed {
             if feed.turn() {
@@ -136,8 +164,7 @@ impl Run {
     }
 
     fn end_unwatched(&mut self, poll: &Poll, errno: Errno) {
-        // ESRCH: it has ended by itself.
-        let _ = self.child.kill(libc::SIGKILL);
+        self.kill(libc::SIGKILL);
         let _ = crate::sys::pidfd::reap_now(self.child.as_fd());
         self.exit = Some(Err(errno));
         self.aborted = true;
@@ -157,10 +184,19 @@ impl Run {
         self.wind_up(poll);
     }
 
-    /// The deadline has come.
+    /// Does what is due: its time is over, it has not heeded its signal, its pipes have been waited for.
     pub(super) fn expire(&mut self, poll: &Poll) {
-        self.timed_out = true;
-        self.stop(poll);
+        let now = Instant::now();
+        if self.expires_at.take_if(|at| *at <= now).is_some() {
+            self.timed_out = true;
+            self.stop(poll);
+        }
+        if self.killed_at.take_if(|at| *at <= now).is_some() {
+            self.kill(libc::SIGKILL);
+        }
+        if self.closes_at.take_if(|at| *at <= now).is_some() {
+            self.close_outputs(poll);
+        }
     }
 
     /// Nobody wants it any more.
@@ -170,18 +206,23 @@ impl Run {
     }
 
     fn stop(&mut self, poll: &Poll) {
-        if self.exit.is_none() {
-            // ESRCH: it has just ended. EPERM: it has become somebody else's; then its end is waited for.
-            let _ = self.child.kill(self.bounds.kill_signal);
+        self.kill(self.bounds.kill_signal);
+        if self.killed_at.is_none() {
+            self.killed_at = self.bounds.force_kill_after.and_then(|after| Instant::now().checked_add(after));
         }
         self.wind_up(poll);
+    }
+
+    fn kill(&self, signal: i32) {
+        // ESRCH: it has ended. EPERM: it has become somebody else's; then its end is waited for.
+        let _ = self.child.kill(signal);
     }
 
     fn see_exit(&mut self, poll: &Poll) {
         if self.exit.is_some() {
             return;
         }
-        self.exit = self.child.reap().transpose();
+        self.exit = self.child.ended().transpose();
         if self.exit.is_some() {
             poll.delete(self.child.as_fd());
         }
@@ -190,7 +231,7 @@ impl Run {
     fn read(&mut self, index: usize, poll: &Poll) {
         let Some(Output::Open(capture)) = self.outputs.get_mut(index) else { return };
         match capture.turn() {
-            Turn::Open => {}
+            Turn::Open | Turn::More => {}
             Turn::Ended => self.close_output(index, poll),
             Turn::Overflow => {
                 self.close_output(index, poll);
@@ -200,20 +241,29 @@ impl Run {
         }
     }
 
-    /// Once the program has gone: nobody reads its input, and, where it was ended, its pipes are closed with what is
-    /// in them, though others may hold them open.
+    /// Once the program has gone: nobody reads its input; and its pipes, which others may hold open, are waited for as
+    /// long as was said.
     fn wind_up(&mut self, poll: &Poll) {
         if self.exit.is_none() {
             return;
         }
         self.close_input(poll);
-        if self.timed_out || self.aborted || self.overflowed.is_some() {
-            for index in 0..self.outputs.len() {
-                if let Some(Output::Open(capture)) = self.outputs.get_mut(index) {
-                    capture.turn();
-                }
-                self.close_output(index, poll);
+        let was_ended = self.timed_out || self.aborted || self.overflowed.is_some();
+        let delay = self.bounds.wait_delay.or(was_ended.then_some(Duration::ZERO));
+        match delay {
+            Some(Duration::ZERO) => self.close_outputs(poll),
+            Some(delay) if self.closes_at.is_none() => self.closes_at = Instant::now().checked_add(delay),
+            _ => {}
+        }
+    }
+
+    /// With what is in them by now.
+    fn close_outputs(&mut self, poll: &Poll) {
+        for index in 0..self.outputs.len() {
+            if let Some(Output::Open(capture)) = self.outputs.get_mut(index) {
+                self.truncated |= capture.turn() == Turn::More;
             }
+            self.close_output(index, poll);
         }
     }
 
@@ -235,13 +285,24 @@ impl Run {
         };
     }
 
+    /// What is left to be done once it is over: a group that was told to end, and whose leader did, is still to be
+    /// killed where it does not heed that.
+    pub(super) fn afterlife(&self) -> Option<Run> {
+        let killed_at = self.killed_at.filter(|_| self.child.scope() == Scope::Group && !self.is_afterlife)?;
+        let bounds = Bounds::none();
+        Some(Run { killed_at: Some(killed_at), is_afterlife: true, ..Run::watching(Arc::clone(&self.child), bounds) })
+    }
+
     /// Its program has gone and its pipes are at their end.
     pub(super) fn is_finished(&self) -> bool {
+        if self.is_afterlife {
+            return self.killed_at.is_none();
+        }
         self.exit.is_some() && !self.outputs.iter().any(|output| matches!(output, Output::Open(_)))
     }
 
     pub(super) fn into_ending(self) -> Ending {
-        let mut truncated = false;
+        let mut truncated = self.truncated;
         let [stdout, stderr] = self.outputs.map(|output| match output {
             Output::Closed(bytes, dropped) => {
                 truncated |= dropped;

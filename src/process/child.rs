@@ -35,6 +35,8 @@ pub(super) enum Act {
     Move(Move),
     /// setsid(2)
     NewSession,
+    /// setpgid(0, 0)
+    NewGroup,
     /// fchdir(2)
     ChangeDirectory(RawFd),
     /// Every disposition to its default, then no signal blocked.
@@ -46,6 +48,7 @@ impl Act {
         match self {
             Act::Move(_) => Step::Fds,
             Act::NewSession => Step::Setsid,
+            Act::NewGroup => Step::Setpgid,
             Act::ChangeDirectory(_) => Step::Chdir,
             Act::ResetSignals => Step::Signals,
         }
@@ -59,6 +62,7 @@ impl Act {
             Act::Move(Move::Close { .. }) => "close",
             Act::Move(Move::CloseRange { .. }) => "close_range",
             Act::NewSession => "setsid",
+            Act::NewGroup => "setpgid",
             Act::ChangeDirectory(_) => "fchdir",
             Act::ResetSignals => "rt_sigaction",
         }
@@ -227,6 +231,7 @@ fn perform(act: Act) -> i32 {
         }
         Act::Move(Move::CloseRange { first, last }) => call(libc::SYS_close_range, [first as usize, last as usize, 0]),
         Act::NewSession => call(libc::SYS_setsid, [0; 3]),
+        Act::NewGroup => call(libc::SYS_setpgid, [0; 3]),
         Act::ChangeDirectory(fd) => call(libc::SYS_fchdir, [fd as usize, 0, 0]),
         Act::ResetSignals => reset_signals(),
     }

@@ -11,6 +11,6 @@ mod start;
 mod watch;
 pub(crate) mod ways;
 
-pub(crate) use reap::Child;
+pub(crate) use reap::{Child, Scope};
 pub(crate) use request::{Cwd, Environment, Patience, Request, Stdio, Target};
 pub(crate) use start::{Started, start};

@@ -1,5 +1,6 @@
 //! All that a start uses, owned: nothing that the caller does afterwards changes what will be started.
 
+use super::reap::Scope;
 use crate::failure::{Failure, Result, Step};
 use crate::program::{Program, Scripts, Seal};
 use crate::root::Directory;
@@ -23,6 +24,8 @@ pub(crate) struct Request {
     pub(crate) stdio: Vec<Stdio>,
     /// Leads a session of its own (setsid).
     pub(crate) detached: bool,
+    /// Whom signals are for; a group is a new one (that of the session, where the child leads one).
+    pub(crate) scope: Scope,
     /// A sealed copy of the program is run, made at this start.
     pub(crate) seal: Option<Seal>,
     pub(crate) scripts: Scripts,

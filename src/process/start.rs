@@ -3,7 +3,7 @@
 use super::child::{Act, Body};
 use super::ends::{Ends, lift};
 use super::plan::{Plan, plan};
-use super::reap::Child;
+use super::reap::{Child, Scope};
 use super::request::{Patience, Request};
 use super::watch::Watch;
 use super::ways::ways;
@@ -47,7 +47,7 @@ fn start_by(memory: Memory, request: &Request, patience: &Patience) -> Result<St
     let number = request.stdio.len();
     let wish = Wish { scripts: request.scripts, seal: request.seal.as_ref(), argv: &request.argv, envp: &envp, number };
     let image = Image::of(program, &wish)?;
-    let whole = Whole { image: &image, envp: &envp, cwd: cwd.as_ref(), ends: &ends, detached: request.detached };
+    let whole = Whole { image: &image, envp: &envp, cwd: cwd.as_ref(), ends: &ends, request };
 
     let mut waits = BUSY.iter().filter(|_| patience.may_sleep);
     loop {
@@ -78,12 +78,12 @@ struct Whole<'a> {
     envp: &'a Arc<Strings>,
     cwd: Option<&'a OwnedFd>,
     ends: &'a Ends,
-    detached: bool,
+    request: &'a Request,
 }
 
 /// Makes one child and waits until it runs the program.
 fn attempt(memory: Memory, whole: &Whole<'_>, patience: &Patience) -> Result<Child> {
-    let Whole { image, envp, cwd, ends, detached } = whole;
+    let Whole { image, envp, cwd, ends, request } = whole;
     let pipe = ErrorPipe::open(memory)?;
     let needed = [Some(image.program.as_fd()), cwd.map(AsFd::as_fd), pipe.as_ref().map(|pipe| pipe.theirs.as_fd())];
     let needed: Vec<_> = needed.iter().flatten().map(AsRawFd::as_raw_fd).collect();
@@ -100,8 +100,12 @@ fn attempt(memory: Memory, whole: &Whole<'_>, patience: &Patience) -> Result<Chi
     let cwd = cwd.and_then(|_| needed.next());
     let errors = pipe.as_ref().and_then(|_| needed.next());
 
-    let acts = detached
-        .then_some(Act::NewSession)
+    let group = match (request.detached, request.scope) {
+        (true, _) => Some(Act::NewSession),
+        (false, Scope::Group) => Some(Act::NewGroup),
+        (false, Scope::Process) => None,
+    };
+    let acts = group
         .into_iter()
         .chain(moves.into_iter().map(Act::Move))
         .chain(cwd.map(Act::ChangeDirectory))
@@ -118,7 +122,7 @@ fn attempt(memory: Memory, whole: &Whole<'_>, patience: &Patience) -> Result<Chi
         None => watch.memory()?,
         Some(pipe) => watch.pipe(pipe.into_ours())?,
     }
-    Ok(Child::new(pid, pidfd))
+    Ok(Child::new(pid, pidfd, request.scope))
 }
 
 /// Through which a child tells how far it is, where it has a copy of our memory.
@@ -171,6 +175,7 @@ mod tests {
             cwd: Cwd::Here,
             stdio,
             detached: false,
+            scope: Scope::Process,
             seal: None,
             scripts: Scripts::Deny,
         }
@@ -240,11 +245,11 @@ mod tests {
     fn a_signal_reaches_the_child_until_it_is_reaped() {
         for memory in WAYS {
             let started = start_by(memory, &request("bin/sleep", &["sleep", "60"], silent()), &patience()).unwrap();
-            assert!(matches!(started.child.reap(), Ok(None)));
+            assert!(matches!(started.child.ended(), Ok(None)));
             started.child.kill(libc::SIGKILL).unwrap();
             assert_eq!(status(&started), Some(Status::Signal(libc::SIGKILL)));
             assert_eq!(started.child.kill(libc::SIGKILL), Err(Errno::ESRCH));
-            assert!(matches!(started.child.reap(), Err(Errno::ECHILD)));
+            assert!(matches!(started.child.ended(), Err(Errno::ECHILD)));
         }
     }
 
@@ -252,7 +257,7 @@ mod tests {
     fn the_usage_is_told_with_the_end() {
         let started = start_by(Memory::Shared, &request("bin/true", &["x"], silent()), &patience()).unwrap();
         let exit: Exit = loop {
-            if let Some(exit) = started.child.reap().unwrap() {
+            if let Some(exit) = started.child.ended().unwrap() {
                 break exit;
             }
             std::thread::yield_now();

@@ -16,11 +16,35 @@ pub(crate) enum Status {
     Signal(i32),
 }
 
+/// PIDFD_SIGNAL_PROCESS_GROUP (linux/pidfd.h, 6.9).
+const PROCESS_GROUP: libc::c_uint = 1 << 2;
+
+/// Sends `signal` to the group that the process leads or led: as long as there is a member, its number is nobody
+/// else's. EINVAL before 6.9.
+pub(crate) fn send_signal_to_group(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
+    send(pidfd, signal, PROCESS_GROUP)
+}
+
+/// Sends `signal` to the group of this number, which must be one that cannot be given to another meanwhile.
+pub(crate) fn kill_group(pgid: libc::pid_t, signal: i32) -> Result<(), Errno> {
+    // SAFETY: numbers only.
+    Errno::result(unsafe { libc::kill(-pgid, signal) }).map(drop)
+}
+
+/// How the process ended, if it has; it stays to be reaped.
+pub(crate) fn peek(pidfd: BorrowedFd<'_>) -> Result<Option<Exit>, Errno> {
+    exit(pidfd, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+}
+
 /// Reaps the process if it has ended; None while it runs. ECHILD: somebody else has reaped it.
 pub(crate) fn reap(pidfd: BorrowedFd<'_>) -> Result<Option<Exit>, Errno> {
+    exit(pidfd, libc::WEXITED | libc::WNOHANG)
+}
+
+fn exit(pidfd: BorrowedFd<'_>, options: i32) -> Result<Option<Exit>, Errno> {
     // SAFETY: rusage is plain numbers, for which zero is a value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    let info = waitid(pidfd, libc::WEXITED | libc::WNOHANG, &mut usage)?;
+    let info = waitid(pidfd, options, &mut usage)?;
     Ok(status(&info).map(|status| Exit { status, usage }))
 }
 
@@ -46,10 +70,13 @@ pub(crate) fn is_stopped(pidfd: BorrowedFd<'_>) -> bool {
 
 /// Sends `signal` to the process, and to no other that may have its number.
 pub(crate) fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
+    send(pidfd, signal, 0)
+}
+
+fn send(pidfd: BorrowedFd<'_>, signal: i32, flags: libc::c_uint) -> Result<(), Errno> {
+    let info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo is what kill(2) would send.
-    let result = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
-    };
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info, flags) };
     Errno::result(result).map(drop)
 }
 
