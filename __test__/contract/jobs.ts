@@ -87,6 +87,10 @@ export async function step(
   return child.resourceUsage()
 }
 
+export async function lines(command: Command<string>, prefix: string): Promise<void> {
+  for await (const line of command.lines()) process.stdout.write(`${prefix} | ${line}\n`)
+}
+
 // (d)
 export async function plugin(program: Executable, request: object): Promise<unknown> {
   try {
