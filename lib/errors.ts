@@ -170,7 +170,7 @@ function reasonMessage({ reason, detail, step, syscall, path }: Failure, asked: 
   const name = path ?? asked
   switch (reason) {
     case 'ERR_PATH_ESCAPES_ROOT':
-      return `${quote(name)} leads out of its root${after(': ', detail)}. Open a Root that holds the target too`
+      return `${quote(name)} leads out of its root${after(': ', detail)}. Open a Root that holds the target, or one with resolve: 'in-root'`
     case 'ERR_SCRIPT_DENIED':
       return `${quote(name)} is a script${after(', and ', detail)}${step === 'script' ? '' : SCRIPTS_CURE}`
     case 'ERR_DIGEST_MISMATCH':

@@ -1,14 +1,35 @@
 /** The options of Roots by name, and how one is refused that this version does not bring. */
+import type { Rules } from '#binding'
 import { unavailableError } from './errors.ts'
 import type { Check } from './validate.ts'
 import * as check from './validate.ts'
 
-/** The rows of RootOptions. */
-export const ROOT_OPTIONS = {
-  resolve: refuse((value, name) => check.oneOf(value, name, ['beneath', 'in-root']), 'beneath'),
-  symlinks: refuse((value, name) => check.oneOf(value, name, ['follow', 'deny']), 'follow'),
-  crossMounts: refuse(check.boolean, true),
+/** The rows of RootOptions, and `name`, which Root.fromFd() takes with them. */
+const ROOT_OPTIONS = {
+  resolve: (value: unknown, name: string) => check.oneOf(value, name, ['beneath', 'in-root']),
+  symlinks: (value: unknown, name: string) => check.oneOf(value, name, ['follow', 'deny']),
+  crossMounts: check.boolean,
+  name: check.cString,
 } as const
+
+type Given = { [K in keyof typeof ROOT_OPTIONS]?: ReturnType<(typeof ROOT_OPTIONS)[K]> }
+
+/** RootOptions as the Rust half takes them, where what is absent is inherited; and `name`, for those who have it. */
+export function readRootOptions(options: unknown, more: readonly 'name'[] = []): { rules: Rules; name?: string } {
+  const given: Record<string, unknown> = {}
+  if (options !== undefined) {
+    const known = ['resolve', 'symlinks', 'crossMounts', ...more] as const
+    for (const [key, value] of check.ownProperties(check.object(options, 'options'), 'options', known)) {
+      given[key] = ROOT_OPTIONS[key](value, `options.${key}`)
+    }
+  }
+  const { resolve, symlinks, crossMounts, name } = given as Given
+  const rules: Rules = {}
+  if (resolve !== undefined) rules.inRoot = resolve === 'in-root'
+  if (symlinks !== undefined) rules.followLinks = symlinks === 'follow'
+  if (crossMounts !== undefined) rules.crossMounts = crossMounts
+  return name === undefined ? { rules } : { rules, name }
+}
 
 /** A check that refuses, by name, every value but `nothing`: the one that asks for what happens anyway. */
 export function refuse<T>(checked: Check<T>, nothing?: NoInfer<T>): Check<T> {

@@ -7,7 +7,7 @@ import { binding } from './binding.ts'
 import { closedError, failureError, isFailure } from './errors.ts'
 import { type Executable, makeExecutable } from './executable.ts'
 import { permit } from './permission.ts'
-import { ROOT_OPTIONS } from './root-options.ts'
+import { readRootOptions } from './root-options.ts'
 import type { ExecutableOptions, RootOptions } from './types.ts'
 import * as check from './validate.ts'
 
@@ -48,14 +48,17 @@ export class Root implements Disposable {
     return this.#held.name
   }
 
-  /** Opens a directory beneath this one. Throws CommandRootError: ENOENT, ENOTDIR, ERR_PATH_ESCAPES_ROOT, … */
+  /**
+   * Opens a directory beneath this one. `name` is resolved by this Root's own options; the new one inherits each that
+   * is not named. Throws CommandRootError: ENOENT, ENOTDIR, ERR_PATH_ESCAPES_ROOT, …
+   */
   openRoot(name: string, options?: RootOptions): Root {
     check.cString(name, 'name')
-    checkRootOptions(options)
+    const { rules } = readRootOptions(options)
     const { directory, name: own, path } = openHeld(this)
-    const opened = directory.openRoot(name)
+    const opened = directory.openRoot(name, rules)
     if (isFailure(opened)) throw failureError(opened, name)
-    return make({ directory: opened, name: join(own, name), path: join(path, name) })
+    return make({ directory: opened, name: beneath(own, name), path: beneath(path, name) })
   }
 
   /**
@@ -65,7 +68,7 @@ export class Root implements Disposable {
   openExecutable(name: string, options?: ExecutableOptions): Executable {
     check.cString(name, 'name')
     const { directory, path } = openHeld(this)
-    return makeExecutable(directory, name, join(path, name), options)
+    return makeExecutable(directory, name, beneath(path, name), options)
   }
 
   /** Lets go of the directory; what was opened or started through it is not touched. Twice is once. */
@@ -80,19 +83,22 @@ export class Root implements Disposable {
   /** A Root on a duplicate of `fd`, an open directory that stays the caller's. `name`: for messages, '/dev/fd/N'. */
   static fromFd(fd: number, options?: RootOptions & { name?: string | undefined }): Root {
     check.integer(fd, 'fd', 0, check.MAX_INT32)
-    const name = checkRootOptions(options, ['name']) ?? `/dev/fd/${fd}`
-    const directory = binding.Directory.fromFd(fd)
+    const { rules, name = `/dev/fd/${fd}` } = readRootOptions(options, ['name'])
+    const directory = binding.Directory.fromFd(fd, rules)
     if (isFailure(directory)) throw failureError(directory, name)
     return make({ directory, name, path: resolve(name) })
   }
 }
 
-/** Holds the directory at `path` open. Throws CommandRootError: ENOENT, ENOTDIR, EACCES, … */
+/**
+ * Holds the directory at `path` open. The options are about the names under it, not about `path` itself. Throws
+ * CommandRootError: ENOENT, ENOTDIR, EACCES, …
+ */
 export function openRoot(path: string | URL | Buffer, options?: RootOptions): Root {
   const { raw, name } = checkPath(path)
-  checkRootOptions(options)
+  const { rules } = readRootOptions(options)
   permit('fs.read', name)
-  const directory = binding.Directory.open(raw)
+  const directory = binding.Directory.open(raw, rules)
   if (isFailure(directory)) throw failureError(directory, name)
   return make({ directory, name, path: resolve(name) })
 }
@@ -104,7 +110,7 @@ export function directoryOf(root: Root): Directory {
 
 /** The absolute path at which `name` was beneath `root` when that was opened. */
 export function pathBeneath(root: Root, name: string): string {
-  return join(heldBy(root).path, name)
+  return beneath(heldBy(root).path, name)
 }
 
 function openHeld(root: Root): Held {
@@ -124,14 +130,7 @@ function checkPath(path: unknown): { raw: string | Uint8Array; name: string } {
   return { raw: path, name: Buffer.from(path).toString() }
 }
 
-/** Returns the `name` option, for those who have it. */
-function checkRootOptions(options: unknown, more: readonly 'name'[] = []): string | undefined {
-  if (options === undefined) return undefined
-  const known = ['resolve', 'symlinks', 'crossMounts', ...more] as const
-  let name: string | undefined
-  for (const [key, value] of check.ownProperties(check.object(options, 'options'), 'options', known)) {
-    if (key === 'name') name = check.cString(value, 'options.name')
-    else ROOT_OPTIONS[key](value, `options.${key}`)
-  }
-  return name
+/** `name` beneath `path` as text. As in the Root itself, no `..` leads above it; a name that is '/' or '.' adds nothing. */
+function beneath(path: string, name: string): string {
+  return join(path, resolve('/', `./${name}`).slice(1))
 }

@@ -15,6 +15,21 @@ pub struct Directory {
     pub(super) held: Option<Arc<root::Directory>>,
 }
 
+/// How names are resolved from a directory; what is absent is inherited.
+#[napi(object, object_to_js = false)]
+pub struct Rules {
+    /// absolute names and `..` are resolved as if the directory were '/'
+    pub in_root: Option<bool>,
+    pub follow_links: Option<bool>,
+    pub cross_mounts: Option<bool>,
+}
+
+impl From<Rules> for root::Asked {
+    fn from(rules: Rules) -> root::Asked {
+        root::Asked { in_root: rules.in_root, follow_links: rules.follow_links, cross_mounts: rules.cross_mounts }
+    }
+}
+
 /// A regular file held by descriptor.
 #[napi]
 pub struct Program {
@@ -25,18 +40,18 @@ pub struct Program {
 impl Directory {
     /// Opens the directory at `path`, as open(2) finds it for this process.
     #[napi(catch_unwind)]
-    pub fn open(path: Either<String, Uint8Array>) -> Either<Directory, Failure> {
+    pub fn open(path: Either<String, Uint8Array>, rules: Rules) -> Either<Directory, Failure> {
         let path = match path {
             Either::A(text) => text.into_bytes(),
             Either::B(bytes) => bytes.to_vec(),
         };
-        Directory::from(c_string(path).and_then(|path| root::Directory::open(&path)))
+        Directory::from(c_string(path).and_then(|path| root::Directory::open(&path)), rules)
     }
 
     /// Holds what `fd` holds, by a duplicate.
     #[napi(catch_unwind)]
-    pub fn from_fd(fd: i32) -> Either<Directory, Failure> {
-        Directory::from(root::Directory::from_fd(fd))
+    pub fn from_fd(fd: i32, rules: Rules) -> Either<Directory, Failure> {
+        Directory::from(root::Directory::from_fd(fd), rules)
     }
 
     /// -1 once closed
@@ -45,11 +60,11 @@ impl Directory {
         self.held.as_ref().map_or(-1, |held| held.as_fd().as_raw_fd())
     }
 
-    /// A directory beneath this one.
+    /// A directory beneath this one, found by the rules of this one.
     #[napi(catch_unwind)]
-    pub fn open_root(&self, name: String) -> Either<Directory, Failure> {
+    pub fn open_root(&self, name: String, rules: Rules) -> Either<Directory, Failure> {
         let opened = self.get().and_then(|root| root.open_directory(&c_string(name)?));
-        Directory::from(opened)
+        Directory::from(opened, rules)
     }
 
     /// A regular file beneath this one; with `seal` a sealed copy of it, of this `sha256` where one is given.
@@ -71,8 +86,8 @@ impl Directory {
 }
 
 impl Directory {
-    fn from(opened: crate::failure::Result<root::Directory>) -> Either<Directory, Failure> {
-        match opened {
+    fn from(opened: crate::failure::Result<root::Directory>, rules: Rules) -> Either<Directory, Failure> {
+        match opened.map(|directory| directory.under(rules.into())) {
             Ok(directory) => Either::A(Directory { held: Some(Arc::new(directory)) }),
             Err(failure) => Either::B(failure.into()),
         }

@@ -31,7 +31,10 @@ pub fn probe() -> Probe {
     let ways = ways();
     Probe {
         platform: std::env::consts::OS,
-        resolve: if root::can_resolve() { "openat2" } else { "walk" },
+        resolve: match root::in_use() {
+            root::Resolver::Openat2 => "openat2",
+            root::Resolver::Walk => "walk",
+        },
         exec: if ways.execveat { "execveat" } else { "none" },
         fork: if ways.memory == Memory::Shared { "vfork" } else { "fork" },
         wait: if ways.pidfd { "pidfd" } else { "waitid" },

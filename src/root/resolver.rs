@@ -1,0 +1,59 @@
+//! The two ways to resolve a name, and which of them is taken.
+
+use super::rules::Rules;
+use super::{openat2, walk};
+use crate::failure::Result;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use std::ffi::CStr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resolver {
+    /// The kernel's: one call, atomic.
+    Openat2,
+    /// Our own, component by component.
+    Walk,
+}
+
+impl Resolver {
+    /// Opens `name` from `root`. Symbolic links in its last component are followed unless the flags have O_NOFOLLOW.
+    pub(super) fn open(self, root: BorrowedFd<'_>, rules: Rules, name: &CStr, flags: OFlag) -> Result<OwnedFd> {
+        match self {
+            Resolver::Openat2 => openat2::open(root, rules, name, flags),
+            Resolver::Walk => walk::open(root, rules, name, flags),
+        }
+    }
+}
+
+/// The kernel has no openat2. Of a filter (EPERM) nothing is remembered: another thread may not have it.
+static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
+
+/// By openat2; by the walk where that is not to be had, or gives up.
+pub(super) fn open(root: BorrowedFd<'_>, rules: Rules, name: &CStr, flags: OFlag) -> Result<OwnedFd> {
+    if walk_is_forced() || NO_OPENAT2.load(Ordering::Relaxed) {
+        return Resolver::Walk.open(root, rules, name, flags);
+    }
+    let result = Resolver::Openat2.open(root, rules, name, flags);
+    match result.as_ref().map_err(|failure| failure.errno) {
+        Err(Errno::ENOSYS) => NO_OPENAT2.store(true, Ordering::Relaxed),
+        Err(Errno::EPERM | Errno::EAGAIN) => {}
+        _ => return result,
+    }
+    Resolver::Walk.open(root, rules, name, flags)
+}
+
+/// Which of them `open` takes here and now, found by trying.
+pub(crate) fn in_use() -> Resolver {
+    let Ok(root) = super::Directory::open(c"/") else { return Resolver::Walk };
+    let tried = || Resolver::Openat2.open(std::os::fd::AsFd::as_fd(&root), Rules::default(), c".", OFlag::O_PATH);
+    if walk_is_forced() || tried().is_err() { Resolver::Walk } else { Resolver::Openat2 }
+}
+
+/// `COMMAND_ROOT_WALK=1`, for tests, takes the walk everywhere.
+fn walk_is_forced() -> bool {
+    static FORCED: OnceLock<bool> = OnceLock::new();
+    *FORCED.get_or_init(|| std::env::var_os("COMMAND_ROOT_WALK").is_some_and(|value| value == "1"))
+}
