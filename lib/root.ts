@@ -71,6 +71,20 @@ export class Root implements Disposable {
     return makeExecutable(directory, name, beneath(path, name), options)
   }
 
+  /**
+   * The name, from this Root, of the first executable `file` in the directories of `searchPath` ('/usr/bin:/bin', or an
+   * array). Entries are taken inside the Root, a leading `/` too; an empty one is `.`; missing ones are skipped. A
+   * `file` with `/` is looked at and returned as it is. Throws CommandRootError: ENOENT when it is nowhere, EACCES when
+   * only what cannot be executed was found, ERR_PATH_ESCAPES_ROOT for an entry that leads out.
+   */
+  lookPath(file: string, searchPath: string | readonly string[]): string {
+    check.cString(file, 'file')
+    const entries = checkSearchPath(searchPath)
+    const found = openHeld(this).directory.lookPath(file, entries)
+    if (typeof found !== 'string') throw failureError(found, file)
+    return found
+  }
+
   /** Lets go of the directory; what was opened or started through it is not touched. Twice is once. */
   close(): void {
     this.#held.directory.close()
@@ -128,6 +142,13 @@ function checkPath(path: unknown): { raw: string | Uint8Array; name: string } {
   if (!(path instanceof Uint8Array)) throw invalidType('path', 'of type string or an instance of Buffer or URL', path)
   if (path.includes(0)) throw invalidValue('path', 'must be a Buffer without null bytes')
   return { raw: path, name: Buffer.from(path).toString() }
+}
+
+/** The entries of a search path: a string with ':' between them, or one string each. */
+function checkSearchPath(value: unknown): string[] {
+  if (typeof value === 'string') return check.cString(value, 'searchPath').split(':')
+  if (!Array.isArray(value)) throw invalidType('searchPath', 'of type string or an instance of Array', value)
+  return [...check.arrayOf(value, 'searchPath', check.cString)]
 }
 
 /** `name` beneath `path` as text. As in the Root itself, no `..` leads above it; a name that is '/' or '.' adds nothing. */

@@ -67,6 +67,16 @@ impl Directory {
         Directory::from(opened, rules)
     }
 
+    /// The name of the first executable `file` in the directories `entries`.
+    #[napi(catch_unwind)]
+    pub fn look_path(&self, file: String, entries: Vec<String>) -> Either<String, Failure> {
+        let entries: Vec<&[u8]> = entries.iter().map(String::as_bytes).collect();
+        match self.get().and_then(|root| root.look_path(&c_string(file)?, &entries)) {
+            Ok(name) => Either::A(name.to_string_lossy().into_owned()),
+            Err(failure) => Either::B(failure.into()),
+        }
+    }
+
     /// A regular file beneath this one; with `seal` a sealed copy of it, of this `sha256` where one is given.
     #[napi(catch_unwind)]
     pub fn open_executable(&self, name: String, seal: bool, sha256: Option<String>) -> Either<Program, Failure> {

@@ -106,7 +106,8 @@ fn locate(root: &Directory, line: &ScriptLine, envp: &Strings) -> Result<(CStrin
         }
         let path = envp.value_of(b"PATH").unwrap_or(DEFAULT_PATH);
         let word = c_string(word.to_vec())?;
-        let found = root.look_path(&word, path).map_err(|failure| at_script(failure, line))?;
+        let entries: Vec<&[u8]> = path.split(|byte| *byte == b':').collect();
+        let found = root.look_path(&word, &entries).map_err(|failure| at_script(failure, line))?;
         return Ok((found, word, None));
     }
     let place = line.name.iter().position(|byte| *byte != b'/').and_then(|start| line.name.get(start..));

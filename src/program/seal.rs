@@ -3,7 +3,7 @@
 
 use super::Program;
 use crate::failure::{Failure, Reason, Result, Step};
-use crate::sys::memfd;
+use crate::sys::{files, memfd};
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat};
 use nix::sys::uio::pread;
@@ -38,11 +38,8 @@ impl Program {
     }
 
     fn copy(&self, go_on: impl Fn() -> bool) -> Result<Program> {
-        // What the file may not, its copy may not. Before 5.8 the start of the copy, which keeps the mode, says it.
-        match memfd::may_execute(self.fd.as_fd()) {
-            Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => {}
-            Err(errno) => return Err(Failure::new(Step::Seal, "faccessat2", errno)),
-        }
+        // What the file may not, its copy may not.
+        files::may_execute(self.fd.as_fd()).map_err(Failure::at(Step::Seal, "faccessat2"))?;
         let from = self.open_for_reading().map_err(|failure| Failure { step: Step::Seal, ..failure })?;
         let stat = fstat(&from).map_err(Failure::at(Step::Seal, "fstat"))?;
         let memory = memfd::create(&self.memory_name()).map_err(refused)?;

@@ -104,14 +104,6 @@ fn read_and_write(from: BorrowedFd<'_>, at: &mut libc::off_t, to: BorrowedFd<'_>
     Ok(read)
 }
 
-/// Whether this process may execute the file, as execve(2) would ask. ENOSYS before 5.8.
-pub(crate) fn may_execute(fd: BorrowedFd<'_>) -> Result<(), Errno> {
-    let flags = libc::AT_EMPTY_PATH | libc::AT_EACCESS;
-    // SAFETY: an empty C string; the descriptor is held by the caller.
-    let result = unsafe { libc::syscall(libc::SYS_faccessat2, fd.as_raw_fd(), c"".as_ptr(), libc::X_OK, flags) };
-    Errno::result(result).map(drop)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
