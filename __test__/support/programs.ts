@@ -8,13 +8,18 @@ import { fileURLToPath } from 'node:url'
 export const repository = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))))
 const target = path.resolve(repository, process.env.CARGO_TARGET_DIR ?? 'target')
 
-/** The directory that holds `reporter`, and the program itself (__test__/programs/reporter.rs). */
+/** The directory that holds `reporter`, and the programs themselves (__test__/programs). */
 export const programs = path.join(target, 'debug', 'examples')
-export const reporter = path.join(programs, 'reporter')
-const source = path.join(repository, '__test__', 'programs', 'reporter.rs')
+export const reporter = built('reporter')
+export const attacker = built('attacker')
 
-if (!existsSync(reporter) || statSync(reporter).mtimeMs < statSync(source).mtimeMs) {
-  execFileSync('cargo', ['build', '--quiet', '--example', 'reporter'], { cwd: repository, stdio: 'inherit' })
+function built(name: string): string {
+  const program = path.join(programs, name)
+  const source = path.join(repository, '__test__', 'programs', `${name}.rs`)
+  if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
+    execFileSync('cargo', ['build', '--quiet', '--example', name], { cwd: repository, stdio: 'inherit' })
+  }
+  return program
 }
 
 export interface Descriptor {
