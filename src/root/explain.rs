@@ -5,14 +5,21 @@ use super::Directory;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, readlinkat};
 use std::ffi::{CStr, CString};
+use std::time::{Duration, Instant};
 
 /// As many links as the kernel would follow.
 const LINKS: usize = 40;
+/// Words are not worth more; links of somebody who means harm could ask for it.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Words that name the link and its target, or the part of the name, at which `errno` comes. None: it does no more.
 pub(super) fn explain(root: &Directory, name: &CStr, errno: Errno) -> Option<String> {
     let mut name = name.to_string_lossy().into_owned();
+    let begun = Instant::now();
     for _ in 0..LINKS {
+        if begun.elapsed() > PATIENCE {
+            return None;
+        }
         if errno == Errno::EXDEV && name.starts_with('/') && !root.rules.in_root {
             return Some(format!("'{name}' is absolute"));
         }
@@ -42,14 +49,12 @@ fn beside(place: &str, target: &str) -> String {
 
 /// The shortest beginning of `name` that is refused with `errno`, and what follows it.
 fn refused_at(root: &Directory, name: &str, errno: Errno) -> Option<(String, String)> {
-    let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
-    for end in ends {
-        let (start, rest) = name.split_at(end);
-        if outcome(root, start) == Err(errno) {
-            return Some((start.to_owned(), rest.trim_start_matches('/').to_owned()));
-        }
-    }
-    None
+    let ends: Vec<usize> = name.match_indices('/').map(|(at, _)| at).chain([name.len()]).collect();
+    let is_refused = |end: &usize| outcome(root, name.split_at(*end).0) == Err(errno);
+    // What comes after a beginning that is refused is refused with it.
+    let end = ends.get(ends.partition_point(|end| !is_refused(end)))?;
+    let (start, rest) = name.split_at(*end);
+    Some((start.to_owned(), rest.trim_start_matches('/').to_owned()))
 }
 
 /// Whether following `name` comes upon a link at which it is refused, rather than on a `..` of its own.

@@ -1,12 +1,12 @@
 //! The two ways to resolve a name, and which of them is taken.
 
 use super::rules::Rules;
-use super::{openat2, walk};
-use crate::failure::Result;
+use super::{Directory, openat2, walk};
+use crate::failure::{Failure, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::ffi::CStr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,9 +47,10 @@ pub(super) fn open(root: BorrowedFd<'_>, rules: Rules, name: &CStr, flags: OFlag
 
 /// Which of them `open` takes here and now, found by trying.
 pub(crate) fn in_use() -> Resolver {
-    let Ok(root) = super::Directory::open(c"/") else { return Resolver::Walk };
-    let tried = || Resolver::Openat2.open(std::os::fd::AsFd::as_fd(&root), Rules::default(), c".", OFlag::O_PATH);
-    if walk_is_forced() || tried().is_err() { Resolver::Walk } else { Resolver::Openat2 }
+    let try_it = |root: Directory| Resolver::Openat2.open(root.as_fd(), Rules::default(), c".", OFlag::O_PATH);
+    let refused = |failure: Failure| matches!(failure.errno, Errno::ENOSYS | Errno::EPERM);
+    let cannot = || Directory::open(c"/").and_then(try_it).is_err_and(refused);
+    if walk_is_forced() || cannot() { Resolver::Walk } else { Resolver::Openat2 }
 }
 
 /// `COMMAND_ROOT_WALK=1`, for tests, takes the walk everywhere.

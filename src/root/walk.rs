@@ -19,8 +19,9 @@ use std::os::unix::ffi::OsStringExt;
 const LINKS: usize = 40;
 /// The kernel takes no longer name, its NUL included (PATH_MAX).
 const LONGEST: usize = 4096;
-/// Components opened in all. Links of somebody who means harm can ask for hundreds of millions of restarts.
-const STEPS: usize = 1 << 20;
+/// Components opened in all, a tenth of a second. Names and links of somebody who means harm could ask for hundreds of
+/// millions, since each `..` starts again; openat2 has no such limit and no need of it.
+const STEPS: usize = 1 << 16;
 /// Links of procfs that are words; all others may be magic, and lead wherever a process has something open.
 const WORDS_OF_PROCFS: [&[u8]; 4] = [b"self", b"thread-self", b"mounts", b"net"];
 

@@ -241,6 +241,18 @@ fn long_and_strange_names_are_taken_as_the_kernel_takes_them() {
 }
 
 #[test]
+fn links_that_ask_for_endless_walking_are_refused_soon() {
+    let place = tree();
+    fs::create_dir_all(place.at(&"d/".repeat(400))).unwrap();
+    place.link("endless", &format!("{}{}", "d/".repeat(400), "../d/".repeat(600)));
+    let root = place.root();
+    let rules = Rules::default();
+    let walked = Resolver::Walk.open(root.as_fd(), rules, c"endless/a", OFlag::O_PATH).unwrap_err();
+    assert_eq!((walked.errno, walked.detail.as_deref()), (ENAMETOOLONG, Some("it takes too many steps")));
+    assert_eq!(Resolver::Openat2.open(root.as_fd(), rules, c"endless/a", OFlag::O_PATH).unwrap_err().errno, ENOENT);
+}
+
+#[test]
 fn links_are_denied_in_any_component() {
     let place = tree();
     let root = place.root();
