@@ -3,16 +3,16 @@ import type { ChildProcess } from 'node:child_process'
 import type { Readable, Stream, Writable } from 'node:stream'
 import type { Root } from './root.ts'
 
-/** How names are resolved under a Root. */
+/** How names are resolved under a Root. One that is opened beneath another inherits what is not named. */
 export interface RootOptions {
   /**
    * 'beneath' (default): an absolute name, an absolute symlink or a `..` that leaves the root is an error.
-   * 'in-root': they are resolved as if the root were `/`.
+   * 'in-root': they are resolved as if the root were `/`, and nothing leads out.
    */
   resolve?: 'beneath' | 'in-root' | undefined
-  /** 'follow' (default), or 'deny' in any component. */
+  /** 'follow' (default), or 'deny': a symlink in any component is ELOOP. */
   symlinks?: 'follow' | 'deny' | undefined
-  /** Whether a name may lead onto another mount. Default true. */
+  /** Whether a name may lead onto another mount, else EXDEV. Default true. */
   crossMounts?: boolean | undefined
 }
 
