@@ -8,9 +8,8 @@ import * as check from './validate.ts'
 interface Held {
   program: Program
   name: string
-  path: string
-  size: number
-  sha256: string | undefined
+  /** The absolute path at which the program was named. */
+  path: () => string
 }
 
 let make: (held: Held) => Executable
@@ -45,17 +44,17 @@ export class Executable implements Disposable {
 
   /** Bytes, when it was opened. */
   get size(): number {
-    return this.#held.size
+    return this.#held.program.size
   }
 
   /** Whether it is a sealed copy, which nobody can change. */
   get sealed(): boolean {
-    return this.#held.sha256 !== undefined
+    return this.sha256 !== undefined
   }
 
   /** What it was found to hold when it was sealed: 64 hexadecimal digits in lower case. */
   get sha256(): string | undefined {
-    return this.#held.sha256
+    return this.#held.program.sha256 ?? undefined
   }
 
   /** Lets go of the program; what was started from it is not touched. Twice is once. */
@@ -68,12 +67,12 @@ export class Executable implements Disposable {
   }
 }
 
-/** Root.openExecutable(), for Root. `path`: the absolute path at which the program was named. */
-export function makeExecutable(directory: Directory, name: string, path: string, options: unknown): Executable {
+/** Root.openExecutable(), for Root. `path`: says the absolute path at which the program was named. */
+export function makeExecutable(directory: Directory, name: string, path: () => string, options: unknown): Executable {
   const { seal, sha256 } = sealRequest(readOptions(options))
   const program = directory.openExecutable(name, seal, sha256)
   if (isFailure(program)) throw failureError(program, name)
-  return make({ program, name, path, size: program.size, sha256: program.sha256 ?? undefined })
+  return make({ program, name, path })
 }
 
 /** The Rust half of one that is open; throws ERR_ROOT_CLOSED for one that is not. */
@@ -85,7 +84,7 @@ export function programOf(executable: Executable): Program {
 
 /** The absolute path at which the program was named. */
 export function pathOf(executable: Executable): string {
-  return heldBy(executable).path
+  return heldBy(executable).path()
 }
 
 /** Throws for what openExecutable() does not take. */

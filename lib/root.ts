@@ -16,6 +16,7 @@ interface Held {
   directory: Directory
   name: string
   path: string
+  isClosed?: boolean
 }
 
 let make: (held: Held) => Root
@@ -68,7 +69,7 @@ export class Root implements Disposable {
   openExecutable(name: string, options?: ExecutableOptions): Executable {
     check.cString(name, 'name')
     const { directory, path } = openHeld(this)
-    return makeExecutable(directory, name, beneath(path, name), options)
+    return makeExecutable(directory, name, () => beneath(path, name), options)
   }
 
   /**
@@ -87,6 +88,7 @@ export class Root implements Disposable {
 
   /** Lets go of the directory; what was opened or started through it is not touched. Twice is once. */
   close(): void {
+    this.#held.isClosed = true
     this.#held.directory.close()
   }
 
@@ -129,7 +131,7 @@ export function pathBeneath(root: Root, name: string): string {
 
 function openHeld(root: Root): Held {
   const held = heldBy(root)
-  if (held.directory.fd < 0) throw closedError('Root', held.name)
+  if (held.isClosed) throw closedError('Root', held.name)
   return held
 }
 

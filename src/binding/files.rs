@@ -34,6 +34,8 @@ impl From<Rules> for root::Asked {
 #[napi]
 pub struct Program {
     pub(super) held: Option<Arc<program::Program>>,
+    size: u64,
+    sha256: Option<String>,
 }
 
 #[napi]
@@ -83,7 +85,11 @@ impl Directory {
         let found = self.get().and_then(|root| program::Program::find(root, c_string(name)?)).map(Arc::new);
         let held = found.and_then(|found| if seal { found.seal(&Seal { sha256 }, || true) } else { Ok(found) });
         match held {
-            Ok(program) => Either::A(Program { held: Some(program) }),
+            Ok(program) => Either::A(Program {
+                size: program.size(),
+                sha256: program.sha256().map(str::to_owned),
+                held: Some(program),
+            }),
             Err(failure) => Either::B(failure.into()),
         }
     }
@@ -117,16 +123,16 @@ impl Program {
         self.held.as_ref().map_or(-1, |held| held.as_fd().as_raw_fd())
     }
 
-    /// bytes, when it was opened; 0 once closed
+    /// bytes, when it was opened
     #[napi(getter, catch_unwind)]
     pub fn size(&self) -> f64 {
-        self.held.as_ref().map_or(0.0, |held| held.size() as f64)
+        self.size as f64
     }
 
     /// of a sealed copy, in lower-case hex
     #[napi(getter, catch_unwind)]
     pub fn sha256(&self) -> Option<String> {
-        self.held.as_ref().and_then(|held| held.sha256().map(str::to_owned))
+        self.sha256.clone()
     }
 
     /// Gives it up; a start that is under way keeps it until it is done.
