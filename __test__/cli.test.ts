@@ -1,6 +1,7 @@
 // The command line: streams passed through, and the end of the program as its own end.
 
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -83,6 +84,8 @@ test('wrong use is 125 and one line on stderr', (t) => {
     ['--cwd'],
     ['--json=yes', programs, 'reporter'],
     ['-x', programs, 'reporter'],
+    ['--scripts', 'yes', programs, 'reporter'],
+    ['--sha256', 'abc', programs, 'reporter'],
   ]) {
     const ended = run(args)
     t.deepEqual([ended.status, ended.stdout], [125, ''], args.join(' '))
@@ -99,6 +102,25 @@ test('--cwd and --cwd-root', (t) => {
   t.is(cwd('--cwd', directory), directory)
   t.is(cwd(`--cwd=${directory}`), directory)
   t.is(cwd('--cwd-root', directory), directory)
+})
+
+test('--in-root, --scripts, --seal and --sha256', (t) => {
+  const directory = scratch(t)
+  fs.mkdirSync(path.join(directory, 'bin'))
+  fs.copyFileSync(reporter, path.join(directory, 'bin/reporter'))
+  fs.chmodSync(path.join(directory, 'bin/reporter'), 0o755)
+  fs.symlinkSync('/bin/reporter', path.join(directory, 'link'))
+  fs.writeFileSync(path.join(directory, 'script'), '#!/bin/reporter\n', { mode: 0o755 })
+  t.is(run([directory, 'link', 'exit', '3']).status, 126)
+  t.is(run(['--in-root', directory, '/../link', 'exit', '3']).status, 3)
+  t.is(run([directory, 'script']).status, 126)
+  t.is(parseReport(run(['--scripts', 'root', directory, 'script']).stdout).exe, path.join(directory, 'bin/reporter'))
+  const digest = createHash('sha256').update(fs.readFileSync(reporter)).digest('hex')
+  for (const options of [['--seal'], ['--sha256', digest]]) {
+    const { exe } = parseReport(run([...options, directory, 'bin/reporter', 'report']).stdout)
+    t.is(exe, '/memfd:reporter (deleted)')
+  }
+  t.is(run(['--sha256', 'a'.repeat(64), directory, 'bin/reporter']).status, 126)
 })
 
 test('--env and --clear-env', (t) => {

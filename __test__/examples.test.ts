@@ -9,6 +9,16 @@ import { scratch } from './support/system.ts'
 
 const examples = path.join(repository, 'examples')
 
+/** An image with a shell, a script for it, and an absolute link on the way to both. */
+function rootfs(directory: string): string {
+  fs.mkdirSync(path.join(directory, 'usr/bin'), { recursive: true })
+  fs.symlinkSync('/usr/bin', path.join(directory, 'bin'))
+  fs.copyFileSync(fs.realpathSync(system('sh').path), path.join(directory, 'usr/bin/sh'))
+  fs.chmodSync(path.join(directory, 'usr/bin/sh'), 0o755)
+  fs.writeFileSync(path.join(directory, 'usr/bin/script'), '#!/bin/sh\necho "$0 $*"\n', { mode: 0o755 })
+  return directory
+}
+
 const runs: Record<string, { args: (directory: string) => string[]; says: RegExp }[]> = {
   'pinned-tool.mjs': [
     { args: () => [], says: /package\.json[\s\S]*bin\/ls ended with 0/ },
@@ -20,6 +30,25 @@ const runs: Record<string, { args: (directory: string) => string[]; says: RegExp
   'capture-with-timeout.mjs': [
     { args: () => [], says: /^bin\/sleep took too long and was ended by SIGTERM\n$/ },
     { args: () => [system('echo').root, 'echo', 'hello'], says: /^hello\necho ended with 0\n$/ },
+  ],
+  'container-rootfs.mjs': [
+    { args: () => [], says: /^Linux\n(usr\/)?bin\/uname ended with 0\n$/ },
+    {
+      args: (directory) => [rootfs(directory), 'script', 'x'],
+      says: /^\/dev\/fd\/3 x\nusr\/bin\/script ended with 0\n$/,
+    },
+  ],
+  'prefixed-lines.mjs': [
+    { args: () => [], says: /^sh \| one\nsh \| two\nsh \| three\nsh ended with 0\n$/ },
+    { args: () => ['p', system('sh').root, 'sh', '-c', 'exit 3'], says: /^p ended with 3\n$/ },
+  ],
+  'many-at-once.mjs': [
+    { args: () => [], says: /^22 of 64 succeeded\nsh ended with 1\nsh ended with 2\n$/ },
+    { args: () => ['2'], says: /^1 of 2 succeeded\nsh ended with 1\n$/ },
+  ],
+  'kill-tree.mjs': [
+    { args: () => [], says: /^ended by SIGTERM after 500 ms, with all it had started\n$/ },
+    { args: () => [system('true').root, 'true'], says: /^ended with 0\n$/ },
   ],
   'run-descriptor.mjs': [
     { args: () => [system('uname').path], says: /bytes, mode 755\nLinux\n$/ },

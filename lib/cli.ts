@@ -13,6 +13,10 @@ Runs the program NAME, found beneath the directory ROOT, with the streams of thi
 
   --cwd DIR         start in DIR
   --cwd-root ROOT   start in the directory ROOT, held open from here on
+  --in-root         take absolute names and links inside ROOT, as if it were /
+  --seal            run a sealed copy, which nobody can change
+  --sha256 HEX      run a sealed copy of this content, or nothing
+  --scripts MODE    deny (default), kernel, or root: where a script's interpreter is found
   --env K=V         add to the environment (may be given many times)
   --clear-env       inherit no environment
   --timeout MS      send SIGTERM after MS milliseconds
@@ -28,6 +32,10 @@ Ends with the program's code or signal; 125: wrong use; 126: it cannot be starte
 const OPTIONS = {
   cwd: { type: 'string' },
   'cwd-root': { type: 'string' },
+  'in-root': { type: 'boolean' },
+  seal: { type: 'boolean' },
+  sha256: { type: 'string' },
+  scripts: { type: 'string' },
   env: { type: 'string', multiple: true },
   'clear-env': { type: 'boolean' },
   timeout: { type: 'string' },
@@ -139,9 +147,17 @@ async function commandOf({ root, name, args, values }: Job, more: CommandOptions
   const [{ commandRoot }, { openRoot }] = await Promise.all([import('./command.ts'), import('./root.ts')])
   if (values.cwd !== undefined && values['cwd-root'] !== undefined)
     throw new WrongUse('--cwd and --cwd-root exclude each other')
+  const rules = { resolve: values['in-root'] ? 'in-root' : 'beneath' } as const
   const cwdRoot = values['cwd-root']
-  const cwd = cwdRoot === undefined ? values.cwd : openRoot(cwdRoot)
-  return commandRoot(openRoot(root), name, args, { ...more, cwd, env: environmentOf(values) })
+  const cwd = cwdRoot === undefined ? values.cwd : openRoot(cwdRoot, rules)
+  const seal = values.sha256 === undefined ? values.seal : { sha256: values.sha256 }
+  const scripts = scriptsOf(values)
+  return commandRoot(openRoot(root, rules), name, args, { ...more, cwd, seal, scripts, env: environmentOf(values) })
+}
+
+function scriptsOf({ scripts = 'deny' }: Values): 'deny' | 'kernel' | 'root' {
+  if (scripts === 'deny' || scripts === 'kernel' || scripts === 'root') return scripts
+  throw new WrongUse(`--scripts takes deny, kernel or root, not '${scripts}'`)
 }
 
 function environmentOf(values: Values): Record<string, string | undefined> {
