@@ -11,6 +11,6 @@ const runs = Array.from({ length: count }, (_, i) =>
   commandRoot(root, 'sh', ['-c', `exit ${i % 3}`], { check: true }).output(),
 )
 const results = await Promise.allSettled(runs)
-const failed = results.filter(({ status }) => status === 'rejected')
-console.log(`${count - failed.length} of ${count} succeeded`)
-for (const { reason } of failed.slice(0, 2)) console.log(reason.message)
+const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+console.log(`${count - reasons.length} of ${count} succeeded`)
+for (const reason of reasons.slice(0, 2)) console.log(reason.message)

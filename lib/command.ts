@@ -221,7 +221,13 @@ function numberOf(given: unknown): number {
   throw invalidType('executable', 'of type number or an instance of Executable or FileHandle', given)
 }
 
-/** In a worker process.env is the worker's own copy, which the Rust half cannot see. undefined: it reads it itself. */
+const environmentAtLoad = process.env
+
+/**
+ * undefined: the Rust half reads the process's own. It cannot see a worker's copy, nor an object that somebody has put in
+ * process.env's place.
+ */
 function ownEnvironment(): readonly string[] | undefined {
-  return isMainThread ? undefined : Object.entries(process.env).map(([key, value]) => `${key}=${value}`)
+  if (isMainThread && process.env === environmentAtLoad) return undefined
+  return Object.entries(process.env).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]))
 }

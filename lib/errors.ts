@@ -191,6 +191,7 @@ const SCRIPTS_CURE =
 const WORDS: Record<string, string> = {
   ETIMEDOUT: 'the start did not come to its end in time',
   ESTALE: 'stale file handle',
+  ENOEXEC: 'neither a program that this system can run, nor a script',
 }
 
 function describeErrno(errno: number): { code: string; text: string } {

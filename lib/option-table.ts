@@ -138,9 +138,13 @@ function noShell(value: unknown, name: string): false {
   throw invalidValue(name, "must be false: there is no shell here; start one by name, with args ['-c', command]")
 }
 
+/** As Node, by its shape: there are others than the platform's own. */
 function abortSignal(value: unknown, name: string): AbortSignal {
-  const usable = typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
-  if (!usable) throw invalidType(name, 'an instance of AbortSignal', value)
+  const methods = ['addEventListener', 'removeEventListener']
+  const usable = typeof value === 'object' && value !== null && 'aborted' in value
+  if (!usable || methods.some((method) => typeof Reflect.get(value, method) !== 'function')) {
+    throw invalidType(name, 'an instance of AbortSignal', value)
+  }
   return value as AbortSignal
 }
 

@@ -1,4 +1,5 @@
 /** Validates the options of a command once, at the door, and makes of them the flat record that a start works from. */
+import { constants } from 'node:buffer'
 import { invalidValue } from './argument-errors.ts'
 import { NULLABLE, OPTIONS, REFUSED } from './option-table.ts'
 import { isRoot, type Root } from './root.ts'
@@ -75,7 +76,8 @@ function planOf(kept: Kept): Plan {
     stdio: kept.stdio,
     input: bytesOf(kept.input),
     encoding: kept.encoding === 'buffer' ? undefined : kept.encoding,
-    maxBuffer: kept.maxBuffer ?? DEFAULT_MAX_BUFFER,
+    // No Buffer holds more than that: what does not fit has to be an overflow.
+    maxBuffer: Math.min(kept.maxBuffer ?? DEFAULT_MAX_BUFFER, constants.MAX_LENGTH),
     discard: kept.overflow === 'discard',
     check: kept.check ?? false,
     detached: kept.detached ?? false,

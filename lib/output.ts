@@ -64,14 +64,28 @@ function limitsOf(plan: Plan, { request }: Launch): Limits {
 }
 
 function resultOf(ending: Ending, name: string, plan: Plan): AnyOutput {
-  const error = errorOf(ending, name, plan)
-  if (error) throw error
-  return outputOf(ending, plan)
+  try {
+    const error = errorOf(ending, name, plan)
+    if (error) throw error
+    return outputOf(ending, plan)
+  } catch (error) {
+    throw isTooLong(error) ? tooLong(error, ending, name) : error
+  }
+}
+
+/** More than a string can hold; as bytes it is all there. */
+function isTooLong(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_STRING_TOO_LONG'
+}
+
+function tooLong({ message, code }: Error & { code: string }, ending: Ending, name: string): CommandRootError {
+  const output = outputOf(ending, { encoding: undefined })
+  return new CommandRootError(message, { code, path: name, output })
 }
 
 /** What the run failed with, if it did. An abort that came in time is the answer, whatever else went wrong. */
 function errorOf(ending: Ending, name: string, plan: Plan): Error | undefined {
-  const { failure, overflowed, statusErrno } = ending
+  const { failure, overflowed, readErrno, statusErrno } = ending
   const output = failure ? undefined : outputOf(ending, plan)
   if (ending.aborted || failure?.reason === 'ABORT_ERR') return new AbortError(plan.signal?.reason, output)
   if (failure || !output) return failure && failureError(failure, name)
@@ -80,12 +94,13 @@ function errorOf(ending: Ending, name: string, plan: Plan): Error | undefined {
     const stream = overflowed === 1 ? 'stdout' : 'stderr'
     return new CommandRootError(`${stream} maxBuffer length exceeded`, { code, path: name, output })
   }
+  if (readErrno !== undefined) return failureError({ errno: readErrno, step: 'wait', syscall: 'read' }, name, output)
   if (statusErrno !== undefined)
     return failureError({ errno: statusErrno, step: 'wait', syscall: 'waitid' }, name, output)
   return plan.check && !output.success ? exitErrorOf(output, ending.stderr, name, plan) : undefined
 }
 
-function outputOf(ending: Ending, { encoding }: Plan): AnyOutput {
+function outputOf(ending: Ending, { encoding }: Pick<Plan, 'encoding'>): AnyOutput {
   const code = codeOf(ending)
   const decode = (bytes: Buffer = Buffer.alloc(0)): string | Buffer => (encoding ? bytes.toString(encoding) : bytes)
   return {

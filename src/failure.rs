@@ -98,3 +98,8 @@ impl Failure {
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
+
+/// What the standard library says, in our terms.
+pub(crate) fn io_failure(step: Step, syscall: &'static str, error: &std::io::Error) -> Failure {
+    Failure::new(step, syscall, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+}

@@ -12,7 +12,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Either, Env, Status};
 use napi_derive::napi;
 use std::collections::HashMap;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -134,8 +134,7 @@ impl Engine {
         let bounds = Bounds::none();
         let mailbox = Arc::clone(&self.mailbox);
         engine.adopt(Run::watching(Arc::clone(&child), bounds), Box::new(move |ending| mailbox.post(id, ending)));
-        let streams = started.streams.into_iter().map(|stream| stream.map_or(-1, IntoRawFd::into_raw_fd)).collect();
-        Either::A(Started { child: Some(child), streams })
+        Either::A(Started { child: Some(child), streams: started.streams })
     }
 
     /// Starts on a thread made for it. All that happens, a failure too, is told by the Ending with this id.
@@ -158,7 +157,9 @@ impl Engine {
         lock(&self.interrupts).insert(id, Arc::clone(&interrupt));
         let mailbox = Arc::clone(&self.mailbox);
         let done = Box::new(move |ending| mailbox.post(id, ending));
-        self.launch(Launch { request, input: limits.input(), bounds, interrupt, done });
+        let launch = Launch { request, input: limits.input(), bounds, interrupt, done };
+        let mailbox = Arc::clone(&self.mailbox);
+        self.launcher.launch(launch, move || mailbox.wake());
     }
 
     /// Starts, reads and reaps on this thread.
@@ -185,7 +186,7 @@ impl Engine {
         // Not under the lock: what ends by this is posted at once.
         let interrupt = lock(&self.interrupts).get(&id).map(Arc::clone);
         if let Some(interrupt) = interrupt {
-            interrupt.abort();
+            self.launcher.abort(&interrupt);
         }
     }
 
@@ -198,9 +199,8 @@ impl Engine {
             interrupts.remove(id);
         }
         drop(interrupts);
-        while let Some(launch) = self.launcher.next() {
-            self.launch(launch);
-        }
+        let mailbox = Arc::clone(&self.mailbox);
+        self.launcher.go_on(move || mailbox.wake());
         endings.into_iter().map(|(id, ending)| Ending::new(id, ending)).collect()
     }
 
@@ -215,18 +215,13 @@ impl Engine {
     pub fn let_end(&self, env: Env) {
         sys::node::set_keeps_alive(&env, self.mailbox.wake.raw(), false);
     }
-
-    fn launch(&self, launch: Launch) {
-        let mailbox = Arc::clone(&self.mailbox);
-        self.launcher.launch(launch, move || mailbox.wake());
-    }
 }
 
 /// A child that spawn() has started.
 #[napi]
 pub struct Started {
     child: Option<Arc<Child>>,
-    streams: Vec<i32>,
+    streams: Vec<Option<OwnedFd>>,
 }
 
 #[napi]
@@ -245,7 +240,8 @@ impl Started {
     /// Our ends of its pipes, by its descriptors; -1 where there is none. Whoever takes them closes them.
     #[napi(catch_unwind)]
     pub fn take_streams(&mut self) -> Vec<i32> {
-        std::mem::take(&mut self.streams)
+        let streams = std::mem::take(&mut self.streams);
+        streams.into_iter().map(|stream| stream.map_or(-1, IntoRawFd::into_raw_fd)).collect()
     }
 
     /// Sends a signal through the pidfd: 0, or a positive errno (ESRCH once it has ended).

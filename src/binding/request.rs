@@ -103,7 +103,14 @@ fn environment(env: Option<Vec<String>>, when: When) -> Result<Environment> {
 
 fn cwd(path: Option<String>, root: Option<&Directory>, when: When) -> Result<Cwd> {
     let Some(path) = path else {
-        return Ok(if when == When::Now { Cwd::Here } else { Cwd::Held(Cwd::here()?) });
+        return match when {
+            When::Now => Ok(Cwd::Here),
+            When::Later => Cwd::here().map(Cwd::Held).or_else(|failure| match failure.errno {
+                // One that may not be searched cannot be held; it is handed on as it is, as by fork(2).
+                Errno::EACCES => Ok(Cwd::Here),
+                _ => Err(failure),
+            }),
+        };
     };
     if let Some(root) = root {
         return Ok(Cwd::Beneath { root: Arc::clone(root.get()?), name: c_string(path)? });

@@ -107,6 +107,8 @@ pub struct Ending {
     pub aborted: bool,
     /// the child's descriptor (1 or 2) whose maxBuffer was passed
     pub overflowed: Option<u32>,
+    /// positive errno where a stream could not be read to its end; the program was ended then
+    pub read_errno: Option<i32>,
     /// something that was written is not in stdout or stderr
     pub truncated: bool,
     pub duration_ms: f64,
@@ -134,6 +136,7 @@ impl Ending {
             timed_out: ending.timed_out,
             aborted: ending.aborted,
             overflowed: ending.overflowed.map(|descriptor| descriptor as u32),
+            read_errno: ending.unreadable.map(|errno| errno as i32),
             truncated: ending.truncated,
             duration_ms: ending.duration.as_secs_f64() * 1e3,
             usage: ended.map(|exit| Usage::from(&exit.usage)),

@@ -25,6 +25,8 @@ pub(crate) enum Turn {
     Ended,
     /// More was written than the limit allows.
     Overflow,
+    /// It cannot be read on (ENOMEM): what comes is lost.
+    Failed(Errno),
 }
 
 /// The first reads go through a buffer of the thread's own, of this size: most programs print less, and one buffer
@@ -54,8 +56,7 @@ impl Capture {
                 Ok(count) => left = left.saturating_sub(count),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Turn::Open,
-                // No other error is known of a pipe; nothing more can be had from it.
-                Err(_) => return Turn::Ended,
+                Err(errno) => return Turn::Failed(errno),
             }
         }
         Turn::More

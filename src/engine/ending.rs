@@ -19,6 +19,8 @@ pub(crate) struct Ending {
     pub(crate) aborted: bool,
     /// The child's descriptor (1, 2) whose maxBuffer was passed.
     pub(crate) overflowed: Option<usize>,
+    /// An errno where a stream could not be read to its end; the program was ended then.
+    pub(crate) unreadable: Option<Errno>,
     pub(crate) truncated: bool,
     pub(crate) duration: Duration,
 }
@@ -34,6 +36,7 @@ impl Ending {
             timed_out: false,
             aborted: false,
             overflowed: None,
+            unreadable: None,
             truncated: false,
             duration,
         }

@@ -2,7 +2,7 @@
 //! credentials, no_new_privs, Landlock, seccomp, namespaces belong to threads), or on the calling thread itself.
 
 use super::{Bounds, Done, Ending, Run, engine, lock, run};
-use crate::failure::{Failure, Step};
+use crate::failure::{Failure, Reason, Step, io_failure};
 use crate::process::{Patience, Request, Started, start};
 use crate::sys::poll::Poll;
 use nix::errno::Errno;
@@ -29,7 +29,7 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    pub(crate) fn abort(&self) {
+    fn abort(&self) {
         self.aborted.store(true, Ordering::Release);
         let key = *lock(&self.key);
         if let (Some(key), Ok(engine)) = (key, engine()) {
@@ -66,52 +66,89 @@ struct Queue {
 }
 
 impl Launcher {
-    /// Starts it on a thread of its own, now or when [`Launcher::next`] is called. `call_next` asks for that, from any
-    /// thread.
-    pub(crate) fn launch(self: &Arc<Self>, launch: Launch, call_next: impl Fn() + Send + 'static) {
+    /// Starts it on a thread of its own, now or when its turn comes in [`Launcher::go_on`]. `call` asks for that, from
+    /// any thread.
+    pub(crate) fn launch(self: &Arc<Self>, launch: Launch, call: impl Fn() + Send + 'static) {
         let mut queue = lock(&self.queue);
-        if queue.under_way >= AT_ONCE {
+        if queue.under_way >= AT_ONCE || !queue.waiting.is_empty() {
             queue.waiting.push_back(launch);
             return;
         }
         queue.under_way += 1;
         drop(queue);
-        self.begin(launch, call_next);
+        begin(launch, Turn { launcher: Arc::clone(self), call });
     }
 
-    /// A launch that waited and whose turn it is.
-    pub(crate) fn next(&self) -> Option<Launch> {
-        let mut queue = lock(&self.queue);
-        if queue.under_way < AT_ONCE { queue.waiting.pop_front() } else { None }
-    }
-
-    fn begin(self: &Arc<Self>, launch: Launch, call_next: impl Fn() + Send + 'static) {
-        let launcher = Arc::clone(self);
-        // Given to the thread by a shared place: where it cannot be made, the launch is still ours.
-        let place = Arc::new(Mutex::new(Some(launch)));
-        let theirs = Arc::clone(&place);
-        let thread = std::thread::Builder::new().name("command-root start".into()).stack_size(STACK).spawn(move || {
-            if let Some(launch) = lock(&theirs).take() {
-                launch_now(launch);
-            }
-            if launcher.ended() {
-                call_next();
-            }
-        });
-        if let Err(error) = thread
-            && let Some(Launch { bounds, done, .. }) = lock(&place).take()
-        {
-            self.ended();
-            let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN));
-            done(Ending::failed(Failure::new(Step::Fork, "clone", errno), bounds.called.elapsed()));
+    /// Starts those that waited and whose turn it is.
+    pub(crate) fn go_on(self: &Arc<Self>, call: impl Fn() + Clone + Send + 'static) {
+        while let Some((launch, turn)) = self.next(call.clone()) {
+            begin(launch, turn);
         }
     }
 
-    /// Whether somebody waits for the place that is free now.
-    fn ended(&self) -> bool {
+    fn next<F: Fn()>(self: &Arc<Self>, call: F) -> Option<(Launch, Turn<F>)> {
         let mut queue = lock(&self.queue);
+        if queue.under_way >= AT_ONCE {
+            return None;
+        }
+        let launch = queue.waiting.pop_front()?;
+        queue.under_way += 1;
+        Some((launch, Turn { launcher: Arc::clone(self), call }))
+    }
+
+    /// Ends one that waits, or has been started.
+    pub(crate) fn abort(&self, interrupt: &Arc<Interrupt>) {
+        let mut queue = lock(&self.queue);
+        let waits = queue.waiting.iter().position(|launch| Arc::ptr_eq(&launch.interrupt, interrupt));
+        let launch = waits.and_then(|index| queue.waiting.remove(index));
+        drop(queue);
+        match launch {
+            Some(launch) => {
+                launch.fail(Failure::new(Step::Fork, "clone3", Errno::ECANCELED).because(Reason::Aborted));
+            }
+            None => interrupt.abort(),
+        }
+    }
+}
+
+fn begin<F: Fn() + Send + 'static>(launch: Launch, turn: Turn<F>) {
+    // Given to the thread by a shared place: where it cannot be made, the launch is still ours.
+    let place = Arc::new(Mutex::new(Some(launch)));
+    let theirs = Arc::clone(&place);
+    let thread = std::thread::Builder::new().name("command-root start".into()).stack_size(STACK).spawn(move || {
+        let _turn = turn;
+        if let Some(launch) = lock(&theirs).take() {
+            launch_now(launch);
+        }
+    });
+    if let Err(error) = thread
+        && let Some(launch) = lock(&place).take()
+    {
+        launch.fail(io_failure(Step::Fork, "clone", &error));
+    }
+}
+
+/// One of so many at once; however it ends, the next one's turn has come.
+struct Turn<F: Fn()> {
+    launcher: Arc<Launcher>,
+    call: F,
+}
+
+impl<F: Fn()> Drop for Turn<F> {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.launcher.queue);
         queue.under_way -= 1;
-        !queue.waiting.is_empty()
+        let somebody_waits = !queue.waiting.is_empty();
+        drop(queue);
+        if somebody_waits {
+            (self.call)();
+        }
+    }
+}
+
+impl Launch {
+    fn fail(self, failure: Failure) {
+        (self.done)(Ending::failed(failure, self.bounds.called.elapsed()));
     }
 }
 
@@ -136,10 +173,7 @@ pub(crate) fn launch_here(request: Request, input: Vec<u8>, bounds: Bounds) -> E
     let failed = |failure| Ending::failed(failure, bounds.called.elapsed());
     let poll = match Poll::new() {
         Ok(poll) => poll,
-        Err(error) => {
-            let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-            return failed(Failure::new(Step::Fds, "epoll_create1", errno));
-        }
+        Err(error) => return failed(io_failure(Step::Fds, "epoll_create1", &error)),
     };
     let patience = Patience::new(bounds.deadline, Arc::default(), true);
     let Started { child, streams } = match start(&request, &patience) {

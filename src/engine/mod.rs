@@ -7,12 +7,10 @@ mod feed;
 mod launch;
 mod run;
 
-use crate::failure::{Failure, Result, Step};
+use crate::failure::{Result, Step, io_failure};
 use crate::sys;
 use crate::sys::poll::Poll;
-use nix::errno::Errno;
 use std::collections::{BTreeSet, HashMap};
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -54,26 +52,24 @@ impl std::fmt::Debug for Job {
 }
 
 /// The engine; its thread begins with the first call that works.
-pub(crate) fn engine() -> Result<&'static Engine> {
-    static ENGINE: Mutex<Option<&'static Engine>> = Mutex::new(None);
+pub(crate) fn engine() -> Result<Arc<Engine>> {
+    static ENGINE: Mutex<Option<Arc<Engine>>> = Mutex::new(None);
     let mut engine = lock(&ENGINE);
-    if let Some(engine) = *engine {
-        return Ok(engine);
+    if let Some(engine) = &*engine {
+        return Ok(Arc::clone(engine));
     }
-    let new = Engine::begin().map_err(|error| {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-        Failure::new(Step::Fds, "epoll_create1", errno)
-    })?;
-    *engine = Some(new);
+    let new = Engine::begin()?;
+    *engine = Some(Arc::clone(&new));
     Ok(new)
 }
 
 impl Engine {
-    fn begin() -> io::Result<&'static Engine> {
-        let engine = Box::new(Engine { poll: Poll::new()?, table: Mutex::default() });
-        // It lives as long as the process, as its thread does.
-        let engine: &'static Engine = Box::leak(engine);
-        std::thread::Builder::new().name("command-root".into()).spawn(|| engine.live())?;
+    fn begin() -> Result<Arc<Engine>> {
+        let poll = Poll::new().map_err(|error| io_failure(Step::Fds, "epoll_create1", &error))?;
+        let engine = Arc::new(Engine { poll, table: Mutex::default() });
+        let theirs = Arc::clone(&engine);
+        let thread = std::thread::Builder::new().name("command-root".into()).spawn(move || theirs.live());
+        thread.map_err(|error| io_failure(Step::Fork, "clone", &error))?;
         Ok(engine)
     }
 
@@ -85,6 +81,8 @@ impl Engine {
         let key = self.enter(Arc::clone(&slot));
         if let Some(job) = job.as_mut() {
             job.run.register(&self.poll, key);
+            // Its time may have passed while it waited for its start: it is over then, however quick the program was.
+            job.run.expire(&self.poll);
         }
         let (ended, is_next) = self.settle(key, &mut job);
         drop(job);

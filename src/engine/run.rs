@@ -59,6 +59,8 @@ pub(crate) struct Run {
     timed_out: bool,
     aborted: bool,
     overflowed: Option<usize>,
+    /// Why something that was written could not be read.
+    unreadable: Option<Errno>,
     truncated: bool,
     is_afterlife: bool,
 }
@@ -117,6 +119,7 @@ impl Run {
             timed_out: false,
             aborted: false,
             overflowed: None,
+            unreadable: None,
             truncated: false,
             is_afterlife: false,
         }
@@ -163,12 +166,15 @@ impl Run {
         }
     }
 
+    /// It cannot be seen to end: it is made to, and reaped by somebody who waits for nothing else.
     fn end_unwatched(&mut self, poll: &Poll, errno: Errno) {
         self.kill(libc::SIGKILL);
-        let _ = crate::sys::pidfd::reap_now(self.child.as_fd());
+        let child = Arc::clone(&self.child);
+        // Without a thread it stays a zombie until this process ends.
+        let _ = std::thread::Builder::new().spawn(move || crate::sys::pidfd::reap_now(child.as_fd()));
         self.exit = Some(Err(errno));
-        self.aborted = true;
-        self.wind_up(poll);
+        self.close_input(poll);
+        self.close_outputs(poll);
     }
 
     pub(super) fn ready(&mut self, place: Place, poll: &Poll) {
@@ -238,6 +244,12 @@ impl Run {
                 self.overflowed.get_or_insert(index + 1);
                 self.stop(poll);
             }
+            Turn::Failed(errno) => {
+                self.close_output(index, poll);
+                self.unreadable.get_or_insert(errno);
+                self.truncated = true;
+                self.stop(poll);
+            }
         }
     }
 
@@ -248,7 +260,7 @@ impl Run {
             return;
         }
         self.close_input(poll);
-        let was_ended = self.timed_out || self.aborted || self.overflowed.is_some();
+        let was_ended = self.timed_out || self.aborted || self.overflowed.is_some() || self.unreadable.is_some();
         let delay = self.bounds.wait_delay.or(was_ended.then_some(Duration::ZERO));
         match delay {
             Some(Duration::ZERO) => self.close_outputs(poll),
@@ -319,6 +331,7 @@ impl Run {
             timed_out: self.timed_out,
             aborted: self.aborted,
             overflowed: self.overflowed,
+            unreadable: self.unreadable,
             truncated,
             duration: self.bounds.called.elapsed(),
         }

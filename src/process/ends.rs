@@ -1,7 +1,7 @@
 //! The child's descriptors, opened: for each the end that it gets, and our own end where there is one.
 
-use super::request::{Stdio, io_failure};
-use crate::failure::{Failure, Result, Step};
+use super::request::Stdio;
+use crate::failure::{Failure, Result, Step, io_failure};
 use crate::sys;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;

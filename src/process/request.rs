@@ -1,7 +1,7 @@
 //! All that a start uses, owned: nothing that the caller does afterwards changes what will be started.
 
 use super::reap::Scope;
-use crate::failure::{Failure, Result, Step};
+use crate::failure::{Failure, Result, Step, io_failure};
 use crate::program::{Program, Scripts, Seal};
 use crate::root::Directory;
 use crate::sys;
@@ -162,8 +162,4 @@ impl Stdio {
             Failure::new(Step::Fds, "fcntl", errno).detail(format!("stdio[{index}] is descriptor {number}"))
         })
     }
-}
-
-pub(super) fn io_failure(step: Step, syscall: &'static str, error: &std::io::Error) -> Failure {
-    Failure::new(step, syscall, nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }

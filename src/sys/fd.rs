@@ -1,7 +1,8 @@
 //! Descriptors: owned duplicates of what callers name by number, reading into a buffer's spare room.
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::Mode;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Our own descriptors are never 0–2: a child's standard streams go there, and a host may have one of them closed.
@@ -18,6 +19,18 @@ pub(crate) fn duplicate(fd: RawFd) -> Result<OwnedFd, Errno> {
 /// The same file by a number that is none of a child's standard streams.
 pub(crate) fn lift(fd: OwnedFd) -> Result<OwnedFd, Errno> {
     if fd.as_raw_fd() >= LOWEST { Ok(fd) } else { duplicate(fd.as_raw_fd()) }
+}
+
+/// Takes every number that is free below our lowest, for as long as it is held.
+pub(crate) fn hold_low() -> Result<Vec<OwnedFd>, Errno> {
+    let mut held = Vec::new();
+    loop {
+        let fd = open(c"/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+        if fd.as_raw_fd() >= LOWEST {
+            return Ok(held);
+        }
+        held.push(fd);
+    }
 }
 
 /// Marks a pipe's end as one that says EAGAIN instead of waiting.

@@ -17,6 +17,8 @@ pub(crate) enum Interest {
 
 impl Poll {
     pub(crate) fn new() -> io::Result<Poll> {
+        // `polling` keeps its descriptors to itself, so they cannot be lifted: low numbers are taken while it opens them.
+        let _low = super::fd::hold_low()?;
         Poller::new().map(Poll)
     }
 
