@@ -35,6 +35,7 @@ const KNOWN: &[Known] = &[
     ("pidfd_getfd", libc::SYS_pidfd_getfd, None),
     ("pidfd_open", libc::SYS_pidfd_open, None),
     ("pidfd_send_signal", libc::SYS_pidfd_send_signal, None),
+    ("prlimit64", libc::SYS_prlimit64, None),
     ("sendfile", libc::SYS_sendfile, None),
     ("statx", libc::SYS_statx, None),
     ("unshare", libc::SYS_unshare, None),
