@@ -12,12 +12,14 @@ const target = path.resolve(repository, process.env.CARGO_TARGET_DIR ?? 'target'
 export const programs = path.join(target, 'debug', 'examples')
 export const reporter = built('reporter')
 export const attacker = built('attacker')
+/** Runs a program where chosen system calls are refused. */
+export const without = built('without', 'filter')
 
-function built(name: string): string {
-  const program = path.join(programs, name)
-  const source = path.join(repository, '__test__', 'programs', `${name}.rs`)
-  if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
-    execFileSync('cargo', ['build', '--quiet', '--example', name], { cwd: repository, stdio: 'inherit' })
+function built(...sources: [name: string, ...string[]]): string {
+  const program = path.join(programs, sources[0])
+  const changed = (name: string) => statSync(path.join(repository, '__test__', 'programs', `${name}.rs`)).mtimeMs
+  if (!existsSync(program) || sources.some((name) => statSync(program).mtimeMs < changed(name))) {
+    execFileSync('cargo', ['build', '--quiet', '--example', sources[0]], { cwd: repository, stdio: 'inherit' })
   }
   return program
 }

@@ -231,7 +231,7 @@ impl Started {
         self.child.as_ref().map_or(-1, |child| child.pid())
     }
 
-    /// -1 once released
+    /// -1 once released, and where children have none
     #[napi(getter, catch_unwind)]
     pub fn pidfd(&self) -> i32 {
         self.child.as_ref().map_or(-1, |child| child.pidfd())
@@ -244,7 +244,7 @@ impl Started {
         streams.into_iter().map(|stream| stream.map_or(-1, IntoRawFd::into_raw_fd)).collect()
     }
 
-    /// Sends a signal through the pidfd: 0, or a positive errno (ESRCH once it has ended).
+    /// Sends a signal to the child and nobody else: 0, or a positive errno (ESRCH once it has ended).
     #[napi(catch_unwind)]
     pub fn kill(&self, signal: i32) -> i32 {
         let sent = self.child.as_ref().map_or(Err(nix::errno::Errno::ESRCH), |child| child.kill(signal));

@@ -1,6 +1,6 @@
 //! probe(): what this system offers, here and now.
 
-use crate::process::ways::ways;
+use crate::process::ways::{ExecWay, ways};
 use crate::root;
 use crate::sys::clone::Memory;
 use crate::sys::trial;
@@ -35,9 +35,13 @@ pub fn probe() -> Probe {
             root::Resolver::Openat2 => "openat2",
             root::Resolver::Walk => "walk",
         },
-        exec: if ways.execveat { "execveat" } else { "none" },
+        exec: match ways.exec(true) {
+            Some(ExecWay::Execveat) => "execveat",
+            Some(ExecWay::ProcFd) => "proc-fd",
+            None => "none",
+        },
         fork: if ways.memory == Memory::Shared { "vfork" } else { "fork" },
-        wait: if ways.pidfd { "pidfd" } else { "waitid" },
+        wait: if ways.wait_by_pidfd { "pidfd" } else { "waitid" },
         pidfd: ways.pidfd,
         cgroup: trial::clone_into_cgroup(),
         user_namespaces: trial::user_namespaces(),

@@ -1,10 +1,12 @@
 //! After the start: one thread for the whole process sees children end, reads and writes their pipes and keeps their
-//! deadlines. It starts nothing, and no thread lives as long as a child.
+//! deadlines. It starts nothing, and no thread lives as long as a child. A child without a pidfd cannot be polled for:
+//! for it the next look (`looks`) is a deadline like any other.
 
 mod capture;
 mod ending;
 mod feed;
 mod launch;
+mod looks;
 mod run;
 
 use crate::failure::{Result, Step, io_failure};

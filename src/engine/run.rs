@@ -4,11 +4,13 @@
 use super::capture::{Capture, Turn};
 use super::ending::Ending;
 use super::feed::Feed;
+use super::looks::Looks;
 use crate::process::{Child, Scope};
 use crate::sys::pidfd::Exit;
 use crate::sys::poll::{Interest, Poll};
 use nix::errno::Errno;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +65,8 @@ pub(crate) struct Run {
     unreadable: Option<Errno>,
     truncated: bool,
     is_afterlife: bool,
+    /// Where its end cannot be polled for, until it has been seen.
+    looks: Option<Looks>,
 }
 
 /// One of the child's output streams.
@@ -122,6 +126,7 @@ impl Run {
             unreadable: None,
             truncated: false,
             is_afterlife: false,
+            looks: None,
         }
     }
 
@@ -139,7 +144,10 @@ impl Run {
 
     /// When [`Run::expire`] is to be called next.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        [self.expires_at, self.killed_at, self.closes_at].into_iter().flatten().min()
+        [self.expires_at, self.killed_at, self.closes_at, self.looks.as_ref().map(Looks::at)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Asks `poll` to report what this run waits for. What cannot be watched (ENOMEM, ENOSPC) ends the program rather
@@ -148,7 +156,7 @@ impl Run {
         if self.is_afterlife {
             return;
         }
-        let mut watched = poll.add(self.child.as_fd(), Place::Exit.key(key), Interest::Read);
+        let mut watched = self.register_exit(poll, key);
         if let Some(feed) = &mut self.feed {
             if feed.turn() {
                 watched = watched.and_then(|()| poll.add(&*feed, Place::Input.key(key), Interest::Write));
@@ -166,12 +174,25 @@ impl Run {
         }
     }
 
+    fn register_exit(&mut self, poll: &Poll, key: usize) -> io::Result<()> {
+        let added = self.child.pollable().map(|pidfd| poll.add(pidfd, Place::Exit.key(key), Interest::Read));
+        match added {
+            Some(Ok(())) => return Ok(()),
+            // EPERM: before 5.3 a pidfd cannot be polled.
+            Some(Err(error)) if error.raw_os_error() != Some(libc::EPERM) => return Err(error),
+            _ => {}
+        }
+        self.looks = Some(Looks::begin(Instant::now()));
+        Ok(())
+    }
+
     /// It cannot be seen to end: it is made to, and reaped by somebody who waits for nothing else.
     fn end_unwatched(&mut self, poll: &Poll, errno: Errno) {
         self.kill(libc::SIGKILL);
         let child = Arc::clone(&self.child);
         // Without a thread it stays a zombie until this process ends.
-        let _ = std::thread::Builder::new().spawn(move || crate::sys::pidfd::reap_now(child.as_fd()));
+        let _ = std::thread::Builder::new().spawn(move || child.wait());
+        self.looks = None;
         self.exit = Some(Err(errno));
         self.close_input(poll);
         self.close_outputs(poll);
@@ -190,9 +211,12 @@ impl Run {
         self.wind_up(poll);
     }
 
-    /// Does what is due: its time is over, it has not heeded its signal, its pipes have been waited for.
+    /// Does what is due: a look, its time is over, it has not heeded its signal, its pipes have been waited for.
     pub(super) fn expire(&mut self, poll: &Poll) {
         let now = Instant::now();
+        if self.looks.as_mut().is_some_and(|looks| looks.is_due(now)) {
+            self.ready(Place::Exit, poll);
+        }
         if self.expires_at.take_if(|at| *at <= now).is_some() {
             self.timed_out = true;
             self.stop(poll);
@@ -229,8 +253,11 @@ impl Run {
             return;
         }
         self.exit = self.child.ended().transpose();
-        if self.exit.is_some() {
-            poll.delete(self.child.as_fd());
+        if self.exit.is_none() {
+            return;
+        }
+        if let (None, Some(pidfd)) = (self.looks.take(), self.child.pollable()) {
+            poll.delete(pidfd);
         }
     }
 

@@ -5,13 +5,13 @@
 use super::plan::Move;
 use crate::failure::Step;
 use crate::sys::clone::{Born, Memory, clone};
-use crate::sys::futex;
 use crate::sys::signals::{Blocked, SET_SIZE};
 use crate::sys::stack::Stack;
 use crate::sys::strings::Strings;
 use crate::sys::syscall::syscall;
+use crate::sys::{closing, futex};
 use nix::errno::Errno;
-use std::ffi::{c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -67,6 +67,17 @@ impl Act {
             Act::ResetSignals => "rt_sigaction",
         }
     }
+
+    /// What is not to be had on this system when it says ENOSYS.
+    pub(super) fn feature(self) -> Option<&'static str> {
+        match self {
+            Act::Move(Move::CloseRange { .. }) => Some(
+                "closeFds: closing what a child is not to have, by close_range(2), a procfs at /proc or a hard \
+                 RLIMIT_NOFILE of at most 65536,",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// All that the child reads, as plain pointers into its [`Body`].
@@ -74,6 +85,8 @@ impl Act {
 struct Errand {
     acts: *const [Act],
     program: RawFd,
+    /// By which it is run; null: by execveat, and the descriptor itself.
+    path: *const c_char,
     argv: *const *const c_char,
     envp: *const *const c_char,
     frame: *const Frame,
@@ -101,16 +114,18 @@ struct Parts {
     stack: Stack,
     frame: Frame,
     acts: Vec<Act>,
+    path: Option<CString>,
     _argv: Arc<Strings>,
     _envp: Arc<Strings>,
     errand: Errand,
 }
 
 impl Body {
-    /// A child that will do `acts` and then run what `program` holds. `program` and `pipe` are numbers in the child.
+    /// A child that will do `acts` and then run what `program` holds, by execveat or, where one is given, by its path.
+    /// `program` and `pipe` are numbers in the child.
     pub(super) fn new(
         acts: Vec<Act>,
-        program: RawFd,
+        (program, path): (RawFd, Option<CString>),
         argv: Arc<Strings>,
         envp: Arc<Strings>,
         pipe: Option<RawFd>,
@@ -118,13 +133,15 @@ impl Body {
         let errand = Errand {
             acts: acts.as_slice(),
             program,
+            path: path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr()),
             argv: argv.as_ptr(),
             envp: envp.as_ptr(),
             frame: std::ptr::null(),
             pipe,
         };
         let frame = Frame { at: AtomicU32::new(0), errno: AtomicI32::new(0), alive: AtomicU32::new(0) };
-        let mut parts = Box::new(Parts { stack: Stack::take()?, frame, acts, _argv: argv, _envp: envp, errand });
+        let stack = Stack::take()?;
+        let mut parts = Box::new(Parts { stack, frame, acts, path, _argv: argv, _envp: envp, errand });
         parts.errand.frame = &raw const parts.frame;
         Ok(Body(ManuallyDrop::new(parts)))
     }
@@ -157,8 +174,15 @@ impl Body {
         Progress { errno: frame.errno.load(Ordering::Acquire), at: frame.at.load(Ordering::Relaxed) as usize }
     }
 
-    pub(super) fn acts(&self) -> &[Act] {
-        &self.0.acts
+    /// None: it is at exec, or beyond.
+    pub(super) fn act(&self, at: usize) -> Option<Act> {
+        self.0.acts.get(at).copied()
+    }
+
+    /// Where in the start it is by then, and the call that it makes there.
+    pub(super) fn place(&self, at: usize) -> (Step, &'static str) {
+        let exec = if self.0.path.is_none() { "execveat" } else { "execve" };
+        self.act(at).map_or((Step::Exec, exec), |act| (act.step(), act.syscall()))
     }
 }
 
@@ -229,7 +253,7 @@ fn perform(act: Act) -> i32 {
             call(libc::SYS_close, [fd as usize, 0, 0]);
             0
         }
-        Act::Move(Move::CloseRange { first, last }) => call(libc::SYS_close_range, [first as usize, last as usize, 0]),
+        Act::Move(Move::CloseRange { first, last }) => closing::close_range(first as u32, last as u32),
         Act::NewSession => call(libc::SYS_setsid, [0; 3]),
         Act::NewGroup => call(libc::SYS_setpgid, [0; 3]),
         Act::ChangeDirectory(fd) => call(libc::SYS_fchdir, [fd as usize, 0, 0]),
@@ -285,6 +309,11 @@ fn reset_signals() -> i32 {
 
 /// Runs what the descriptor holds, whatever has its name by now. It comes back only with an errno.
 fn exec(errand: &Errand) -> i32 {
+    if !errand.path.is_null() {
+        let args = [errand.path as usize, errand.argv as usize, errand.envp as usize, 0, 0, 0];
+        // SAFETY: a C string, and arrays of C strings that end with a null; the errand's owner keeps them.
+        return -(unsafe { syscall(libc::SYS_execve, args) }) as i32;
+    }
     let empty = c"".as_ptr() as usize;
     let flags = libc::AT_EMPTY_PATH as usize;
     let args = [errand.program as usize, empty, errand.argv as usize, errand.envp as usize, flags, 0];

@@ -1,9 +1,14 @@
-//! A child that has started, by its pidfd: signals reach it, or its group, and nobody else, and it is reaped once.
+//! A child that has been made: signals reach it, or its group, and nobody else, and it is reaped once.
+//!
+//! By its pidfd, where the kernel gives one and takes it. Where it does not (before 5.4; a filter, which may come later
+//! than the child) by its number: that cannot become another's as long as the child has not been reaped, so the signal
+//! and the reaping are under one lock. (Who sets SIGCHLD to be ignored, or waits for any child, reaps behind our back:
+//! it is looked for before each signal.)
 
-use crate::sys::pidfd::{self, Exit};
+use crate::sys::pidfd::{self, Exit, Id, Status};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Whom a signal is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,15 +21,16 @@ pub(crate) enum Scope {
 #[derive(Debug)]
 pub(crate) struct Child {
     pid: libc::pid_t,
-    pidfd: OwnedFd,
+    /// None where clone makes none.
+    pidfd: Option<OwnedFd>,
     scope: Scope,
-    /// Its number is free for others.
-    reaped: AtomicBool,
+    /// Its number is free for others. Held by whoever reaps, and by whoever uses the number.
+    reaped: Mutex<bool>,
 }
 
 impl Child {
-    pub(super) fn new(pid: libc::pid_t, pidfd: OwnedFd, scope: Scope) -> Child {
-        Child { pid, pidfd, scope, reaped: AtomicBool::new(false) }
+    pub(super) fn new(pid: libc::pid_t, pidfd: Option<OwnedFd>, scope: Scope) -> Child {
+        Child { pid, pidfd, scope, reaped: Mutex::new(false) }
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -35,52 +41,117 @@ impl Child {
         self.scope
     }
 
+    /// -1: there is none.
     pub(crate) fn pidfd(&self) -> RawFd {
-        self.pidfd.as_raw_fd()
+        self.pidfd.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    /// What becomes readable at its end. None: one has to look, now and then.
+    pub(crate) fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
     /// How it ended, if it has. It is reaped by that, unless its group is still to be reached: then when it is dropped,
-    /// for as long as the leader has not been reaped the group's number cannot be another's. ECHILD: somebody else has
-    /// reaped it.
+    /// for as long as the leader has not been reaped the group's number cannot be another's. ECHILD: it has been reaped.
     pub(crate) fn ended(&self) -> Result<Option<Exit>, Errno> {
         match self.scope {
-            Scope::Group => pidfd::peek(self.as_fd()),
+            Scope::Group => self.unless_reaped(pidfd::peek),
             Scope::Process => self.reap(),
         }
     }
 
-    fn reap(&self) -> Result<Option<Exit>, Errno> {
-        let exit = pidfd::reap(self.as_fd());
-        if !matches!(exit, Ok(None)) {
-            self.reaped.store(true, Ordering::Release);
+    /// Waits for its end and reaps it. ECHILD: it has been reaped.
+    pub(crate) fn wait(&self) -> Result<Option<Status>, Errno> {
+        if *self.lock() {
+            return Err(Errno::ECHILD);
         }
+        // Not under the lock, and so without reaping.
+        self.ask(pidfd::wait)?;
+        self.reap().map(|exit| exit.map(|exit| exit.status))
+    }
+
+    /// Reaps it whenever it ends, on a thread of its own.
+    pub(super) fn reap_later(&self) {
+        // The same process, for somebody who shares no lock with us: our own half is not used any more.
+        let pidfd = self.pidfd.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
+        let child = Child::new(self.pid, pidfd, Scope::Process);
+        std::thread::spawn(move || child.wait());
+    }
+
+    fn reap(&self) -> Result<Option<Exit>, Errno> {
+        let mut reaped = self.lock();
+        if *reaped {
+            return Err(Errno::ECHILD);
+        }
+        let exit = self.ask(pidfd::reap);
+        *reaped = matches!(exit, Ok(Some(_)) | Err(Errno::ECHILD));
         exit
+    }
+
+    /// Whether it stands stopped (SIGSTOP, SIGTSTP, …); it stays as it is.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.unless_reaped(pidfd::is_stopped).unwrap_or(false)
     }
 
     /// To whom its scope says. ESRCH: there is nobody.
     pub(crate) fn kill(&self, signal: i32) -> Result<(), Errno> {
-        if self.scope == Scope::Process {
-            return pidfd::send_signal(self.as_fd(), signal);
+        match self.scope {
+            Scope::Process => self.kill_process(signal),
+            Scope::Group => self.signal(signal, pidfd::send_signal_to_group, pidfd::kill_group),
         }
-        match pidfd::send_signal_to_group(self.as_fd(), signal) {
-            // Before 6.9: by its number, which is the group's until the leader is reaped.
-            Err(Errno::EINVAL) if !self.reaped.load(Ordering::Acquire) => pidfd::kill_group(self.pid, signal),
-            other => other,
+    }
+
+    /// To the child alone, whether or not it leads its group by now.
+    pub(super) fn kill_process(&self, signal: i32) -> Result<(), Errno> {
+        self.signal(signal, pidfd::send_signal, pidfd::kill)
+    }
+
+    fn signal(
+        &self,
+        signal: i32,
+        by_pidfd: impl Fn(BorrowedFd<'_>, i32) -> Result<(), Errno>,
+        by_number: impl Fn(libc::pid_t, i32) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        if let Some(pidfd) = &self.pidfd {
+            match by_pidfd(pidfd.as_fd(), signal) {
+                // Not there (before 5.1; for groups 6.9), or a filter's answer; or the process is another user's by now,
+                // or the signal is none, which kill(2) then says too.
+                Err(Errno::ENOSYS | Errno::EPERM | Errno::EINVAL) => {}
+                answer => return answer,
+            }
         }
+        let mut reaped = self.lock();
+        *reaped = *reaped || matches!(self.ask(pidfd::peek), Err(Errno::ECHILD));
+        if *reaped { Err(Errno::ESRCH) } else { by_number(self.pid, signal) }
+    }
+
+    fn unless_reaped<T>(&self, question: impl Fn(Id<'_>) -> Result<T, Errno>) -> Result<T, Errno> {
+        let reaped = self.lock();
+        if *reaped { Err(Errno::ECHILD) } else { self.ask(question) }
+    }
+
+    /// By the pidfd, or by the number where waitid does not take pidfds (before 5.4, or a filter's answer: it says none
+    /// of these three itself). Not to be called once it has been reaped.
+    fn ask<T>(&self, question: impl Fn(Id<'_>) -> Result<T, Errno>) -> Result<T, Errno> {
+        if let Some(pidfd) = &self.pidfd {
+            match question(Id::Pidfd(pidfd.as_fd())) {
+                Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) => {}
+                answer => return answer,
+            }
+        }
+        question(Id::Number(self.pid))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.reaped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.scope == Scope::Group && !self.reaped.load(Ordering::Acquire) {
+        if self.scope == Scope::Group {
             // What cannot be reaped now has not ended, and nobody waits for it: that is the engine's to prevent.
             let _ = self.reap();
         }
-    }
-}
-
-impl AsFd for Child {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
     }
 }

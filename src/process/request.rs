@@ -109,6 +109,14 @@ impl Patience {
     }
 }
 
+impl Request {
+    /// Whether the child, at its exec, has the /proc that we have. With another root or mount namespace it would not,
+    /// and nothing may then be found by it; no option brings either yet.
+    pub(super) fn sees_our_proc(&self) -> bool {
+        true
+    }
+}
+
 impl Target {
     /// The program itself, held.
     pub(super) fn open(&self) -> Result<Arc<Program>> {

@@ -2,7 +2,8 @@
 
 use super::child::{Act, Body};
 use super::ends::{Ends, lift};
-use super::plan::{Plan, plan};
+use super::exec::{Exec, Tries};
+use super::plan::{Move, Plan, plan};
 use super::reap::{Child, Scope};
 use super::request::{Patience, Request};
 use super::watch::Watch;
@@ -16,7 +17,6 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A program that runs.
 #[derive(Debug)]
@@ -26,17 +26,12 @@ pub(crate) struct Started {
     pub(crate) streams: Vec<Option<OwnedFd>>,
 }
 
-/// Between the tries where the program is open for writing somewhere (ETXTBSY): a fork elsewhere may hold a copy of
-/// the descriptor for a moment (golang/go 22315).
-const BUSY: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(4), Duration::from_millis(16)];
-
 /// Starts what `request` asks for. When it fails nothing is left: no child, zombie or descriptor.
 pub(crate) fn start(request: &Request, patience: &Patience) -> Result<Started> {
-    ways().require()?;
     start_by(ways().memory, request, patience)
 }
 
-fn start_by(memory: Memory, request: &Request, patience: &Patience) -> Result<Started> {
+pub(super) fn start_by(memory: Memory, request: &Request, patience: &Patience) -> Result<Started> {
     if patience.is_aborted() {
         return Err(Failure::new(Step::Fork, "clone3", Errno::ECANCELED).because(Reason::Aborted));
     }
@@ -49,15 +44,14 @@ fn start_by(memory: Memory, request: &Request, patience: &Patience) -> Result<St
     let image = Image::of(program, &wish)?;
     let whole = Whole { image: &image, envp: &envp, cwd: cwd.as_ref(), ends: &ends, request };
 
-    let mut waits = BUSY.iter().filter(|_| patience.may_sleep);
+    let mut tries = Tries::begin(&image, request.sees_our_proc(), patience)?;
     loop {
-        match attempt(memory, &whole, patience) {
-            Ok(child) => return Ok(Started { child, streams: ends.ours }),
-            Err(failure) => match (failure.step, failure.errno, waits.next()) {
-                (Step::Exec, Errno::ETXTBSY, Some(wait)) => std::thread::sleep(*wait),
-                (Step::Exec, Errno::ENOENT, _) => return Err(image.program.explain_enoent(failure)),
-                _ => return Err(failure),
-            },
+        match attempt(memory, &whole, tries.exec(), patience) {
+            Ok(child) => {
+                tries.worked();
+                return Ok(Started { child, streams: ends.ours });
+            }
+            Err(failure) => tries.again(failure)?,
         }
     }
 }
@@ -82,7 +76,7 @@ struct Whole<'a> {
 }
 
 /// Makes one child and waits until it runs the program.
-fn attempt(memory: Memory, whole: &Whole<'_>, patience: &Patience) -> Result<Child> {
+fn attempt(memory: Memory, whole: &Whole<'_>, exec: Exec, patience: &Patience) -> Result<Child> {
     let Whole { image, envp, cwd, ends, request } = whole;
     let pipe = ErrorPipe::open(memory)?;
     let needed = [Some(image.program.as_fd()), cwd.map(AsFd::as_fd), pipe.as_ref().map(|pipe| pipe.theirs.as_fd())];
@@ -108,21 +102,21 @@ fn attempt(memory: Memory, whole: &Whole<'_>, patience: &Patience) -> Result<Chi
     let acts = group
         .into_iter()
         .chain(moves.into_iter().map(Act::Move))
+        .chain(exec.keep.then_some(Act::Move(Move::Stay { fd: program })))
         .chain(cwd.map(Act::ChangeDirectory))
         .chain([Act::ResetSignals])
         .collect();
-    let body = Body::new(acts, program, Arc::clone(&image.argv), Arc::clone(envp), errors);
+    let body = Body::new(acts, (program, exec.path(program)), Arc::clone(&image.argv), Arc::clone(envp), errors);
     let mut body = body.map_err(Failure::at(Step::Fork, "mmap"))?;
 
     let Born { pid, pidfd } = body.make(memory).map_err(Failure::at(Step::Fork, "clone3"))?;
-    // `ways` has seen that a pidfd comes with a child.
-    let pidfd = pidfd.ok_or_else(|| Failure::new(Step::Fork, "clone3", Errno::ENOSYS).because(Reason::Unavailable))?;
-    let watch = Watch { body: &body, pidfd: &pidfd, patience, until: patience.until() };
+    let child = Child::new(pid, pidfd, request.scope);
+    let watch = Watch { body: &body, child: &child, patience, until: patience.until() };
     match pipe {
         None => watch.memory()?,
         Some(pipe) => watch.pipe(pipe.into_ours())?,
     }
-    Ok(Child::new(pid, pidfd, request.scope))
+    Ok(child)
 }
 
 /// Through which a child tells how far it is, where it has a copy of our memory.
@@ -152,7 +146,7 @@ mod tests {
     use crate::process::{Cwd, Environment, Stdio, Target};
     use crate::program::Scripts;
     use crate::root::Directory;
-    use crate::sys::pidfd::{Exit, Status, reap_now};
+    use crate::sys::pidfd::{Exit, Status};
     use crate::sys::strings::Strings;
     use std::ffi::CString;
     use std::fs::File;
@@ -190,7 +184,7 @@ mod tests {
     }
 
     fn status(started: &Started) -> Option<Status> {
-        reap_now(started.child.as_fd()).unwrap()
+        started.child.wait().unwrap()
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The watched wait: until a child runs its program or has told why not, in slices, so that one who is stopped, frozen
 //! or throttled in the middle of its start does not hold us for good (with CLONE_VFORK it would).
 
-use super::child::{Body, Progress, Report};
+use super::child::{Act, Body, Progress, Report};
+use super::reap::Child;
 use super::request::Patience;
 use crate::failure::{Failure, Reason, Result, Step};
-use crate::sys::pidfd::{self, Status};
+use crate::sys::pidfd::Status;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -19,7 +20,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Watch<'a> {
     pub(super) body: &'a Body,
-    pub(super) pidfd: &'a OwnedFd,
+    pub(super) child: &'a Child,
     pub(super) patience: &'a Patience,
     pub(super) until: Instant,
 }
@@ -75,29 +76,34 @@ impl Watch<'_> {
     fn look_after(&self) -> bool {
         // ESRCH: it is ending by itself, which the wait is about to see.
         if self.patience.is_aborted() || Instant::now() >= self.until {
-            let _ = pidfd::send_signal(self.pidfd.as_fd(), libc::SIGKILL);
+            let _ = self.child.kill_process(libc::SIGKILL);
             return true;
         }
-        if pidfd::is_stopped(self.pidfd.as_fd()) {
-            let _ = pidfd::send_signal(self.pidfd.as_fd(), libc::SIGCONT);
+        if self.child.is_stopped() {
+            let _ = self.child.kill_process(libc::SIGCONT);
         }
         false
     }
 
     /// What the child's last word means. All that did not start is reaped here.
     fn judge(&self, Progress { at, errno }: Progress, killed: bool) -> Result<()> {
-        let act = self.body.acts().get(at);
+        let act = self.body.act(at);
         if errno == 0 && act.is_none() && !killed {
             return Ok(());
         }
         // ECHILD: somebody else's waitpid(-1) was first; it is gone all the same.
-        let status = pidfd::reap_now(self.pidfd.as_fd()).ok().flatten();
-        let (step, syscall) = act.map_or((Step::Exec, "execveat"), |act| (act.step(), act.syscall()));
+        let status = self.child.wait().ok().flatten();
+        let (step, syscall) = self.body.place(at);
         if killed {
             return Err(self.out_of_patience(step, syscall));
         }
         if errno != 0 {
-            return Err(Failure::new(step, syscall, Errno::from_raw(errno)));
+            let failure = Failure::new(step, syscall, Errno::from_raw(errno));
+            let feature = act.and_then(Act::feature).filter(|_| failure.errno == Errno::ENOSYS);
+            return Err(match feature {
+                Some(feature) => failure.because(Reason::Unavailable).detail(feature),
+                None => failure,
+            });
         }
         let by = match status {
             Some(Status::Signal(signal)) => Signal::try_from(signal).map_or("a signal", Signal::as_str),
@@ -115,11 +121,8 @@ impl Watch<'_> {
 
     /// A child that not even SIGKILL wakes: its body stays its own for good, and whenever it dies it is reaped.
     fn give_up(&self, progress: Progress) -> Failure {
-        if let Ok(pidfd) = self.pidfd.try_clone() {
-            std::thread::spawn(move || pidfd::reap_now(pidfd.as_fd()));
-        }
-        let act = self.body.acts().get(progress.at);
-        let (step, syscall) = act.map_or((Step::Exec, "execveat"), |act| (act.step(), act.syscall()));
+        self.child.reap_later();
+        let (step, syscall) = self.body.place(progress.at);
         self.out_of_patience(step, syscall)
     }
 }

@@ -1,8 +1,9 @@
-//! Which way each thing is done on this system: the one table of strategies, found by trying once.
+//! Which way each thing is done on this system: the one table of strategies, found by trying once. What was found may be
+//! refused later (a filter set meanwhile), so whoever takes a way also knows the next one.
 
-use crate::failure::{Failure, Reason, Result, Step};
+use crate::failure::{Failure, Reason, Step};
 use crate::sys::clone::Memory;
-use crate::sys::trial;
+use crate::sys::{proc, trial};
 use nix::errno::Errno;
 use std::sync::OnceLock;
 
@@ -10,9 +11,20 @@ use std::sync::OnceLock;
 pub(crate) struct Ways {
     /// Whether the child shares our memory until exec. `COMMAND_ROOT_FORK=1`, for tests, takes the other way.
     pub(crate) memory: Memory,
+    /// Whether a child comes with a pidfd. `reap` goes by its number where it has none.
     pub(crate) pidfd: bool,
-    pub(crate) execveat: bool,
-    pub(crate) close_range: bool,
+    /// Whether waitid(2) takes pidfds.
+    pub(crate) wait_by_pidfd: bool,
+    execveat: bool,
+}
+
+/// How a program that is held by descriptor is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExecWay {
+    /// execveat(fd, "", AT_EMPTY_PATH)
+    Execveat,
+    /// execve("/proc/self/fd/N"): only for a child that sees our own /proc, and only where that is procfs.
+    ProcFd,
 }
 
 /// What was found at the first call.
@@ -20,33 +32,31 @@ pub(crate) fn ways() -> &'static Ways {
     static WAYS: OnceLock<Ways> = OnceLock::new();
     WAYS.get_or_init(|| {
         let forced = std::env::var_os("COMMAND_ROOT_FORK").is_some_and(|value| value == "1");
-        let shared = !forced && trial::shared_memory();
+        let children = trial::children(!forced);
         Ways {
-            memory: if shared { Memory::Shared } else { Memory::Copied },
-            pidfd: shared || trial::pidfd(),
+            memory: if children.shared_memory { Memory::Shared } else { Memory::Copied },
+            pidfd: children.pidfd,
+            wait_by_pidfd: children.wait_by_pidfd,
             execveat: trial::execveat(),
-            close_range: trial::close_range(),
         }
     })
 }
 
 impl Ways {
-    /// What a start cannot do without, said before anything has happened.
-    pub(crate) fn require(&self) -> Result<()> {
-        for (there, step, syscall, what) in [
-            (self.pidfd, Step::Fork, "clone", "CLONE_PIDFD and waitid(P_PIDFD), Linux 5.4"),
-            (self.execveat, Step::Exec, "execveat", "execveat(2), by which a program is run by its descriptor"),
-            (
-                self.close_range,
-                Step::Fds,
-                "close_range",
-                "close_range(2), Linux 5.9, by which other descriptors are closed",
-            ),
-        ] {
-            if !there {
-                return Err(Failure::new(step, syscall, Errno::ENOSYS).because(Reason::Unavailable).detail(what));
-            }
+    /// None where there is neither. `proc`: whether the child sees our own /proc; by a planted one it would not run the
+    /// file that was checked.
+    pub(crate) fn exec(&self, proc: bool) -> Option<ExecWay> {
+        if self.execveat {
+            return Some(ExecWay::Execveat);
         }
-        Ok(())
+        (proc && proc::is_there()).then_some(ExecWay::ProcFd)
+    }
+}
+
+impl ExecWay {
+    /// There is no way.
+    pub(crate) fn unavailable() -> Failure {
+        let what = "running a program by its descriptor, by execveat(2) or a procfs at /proc,";
+        Failure::new(Step::Exec, "execveat", Errno::ENOSYS).because(Reason::Unavailable).detail(what)
     }
 }

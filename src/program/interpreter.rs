@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Interpreter {
@@ -36,7 +37,7 @@ pub(super) fn read_interpreter(file: &File) -> Option<Interpreter> {
     let read = file.read_at(&mut head, 0).ok()?;
     match head.strip_prefix(b"#!") {
         Some(line) => Some(Interpreter::Script(parse(line).unwrap_or_default())),
-        None => loader(file, head.get(..read)?).map(Interpreter::Loader),
+        None => Elf::read(head.get(..read)?)?.loader(file).map(Interpreter::Loader),
     }
 }
 
@@ -76,35 +77,67 @@ fn argument(rest: &[u8], is_blank: impl Fn(&u8) -> bool) -> Option<Vec<u8>> {
     Some(text.get(start..=end)?.to_vec())
 }
 
-/// The loader of a 64-bit little-endian ELF file (elf(5)).
-fn loader(file: &File, head: &[u8]) -> Option<String> {
-    const PT_INTERP: u64 = 3;
-    const CLASS64_LITTLE_ENDIAN: &[u8] = b"\x7fELF\x02\x01";
-    if !head.starts_with(CLASS64_LITTLE_ENDIAN) {
-        return None;
-    }
-    let table = number(head, 32, 8)?;
-    let entry_size = number(head, 54, 2)?;
-    let entries = number(head, 56, 2)?;
-    for index in 0..entries {
-        let mut entry = [0; 56];
-        file.read_exact_at(&mut entry, table.checked_add(index * entry_size)?).ok()?;
-        if number(&entry, 0, 4)? != PT_INTERP {
-            continue;
-        }
-        let (offset, size) = (number(&entry, 8, 8)?, number(&entry, 32, 8)?.min(PATH));
-        let mut path = vec![0; size as usize];
-        file.read_exact_at(&mut path, offset).ok()?;
-        let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
-        return Some(String::from_utf8_lossy(path).into_owned());
-    }
-    None
+/// What the fields of an ELF file's headers are (elf(5)): of 32 or 64 bits, and in which order their bytes stand.
+struct Elf<'a> {
+    head: &'a [u8],
+    wide: bool,
+    little: bool,
 }
 
-/// The little-endian number of `size` bytes at `offset`.
-fn number(bytes: &[u8], offset: usize, size: usize) -> Option<u64> {
-    let bytes = bytes.get(offset..offset + size)?;
-    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+impl Elf<'_> {
+    fn read(head: &[u8]) -> Option<Elf<'_>> {
+        let (class, order) = match head.strip_prefix(b"\x7fELF")? {
+            [class, order, ..] => (*class, *order),
+            _ => return None,
+        };
+        Some(Elf { head, wide: class == 2, little: order == 1 })
+    }
+
+    /// The number at the first place in a file of 32 bits, at the second in one of 64; places are (offset, size).
+    fn number(&self, bytes: &[u8], narrow: (usize, usize), wide: (usize, usize)) -> Option<u64> {
+        let (offset, size) = if self.wide { wide } else { narrow };
+        let bytes = bytes.get(offset..offset + size)?;
+        let add = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        Some(if self.little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) })
+    }
+
+    /// e_machine
+    fn machine(&self) -> Option<u16> {
+        self.number(self.head, (18, 2), (18, 2)).map(|machine| machine as u16)
+    }
+
+    /// Its PT_INTERP, if it has one.
+    fn loader(&self, file: &File) -> Option<String> {
+        const PT_INTERP: u64 = 3;
+        let table = self.number(self.head, (28, 4), (32, 8))?;
+        let entry_size = self.number(self.head, (42, 2), (54, 2))?;
+        let entries = self.number(self.head, (44, 2), (56, 2))?;
+        for index in 0..entries {
+            let mut entry = [0; 56];
+            let room = entry.get_mut(..if self.wide { 56 } else { 32 })?;
+            file.read_exact_at(room, table.checked_add(index * entry_size)?).ok()?;
+            if self.number(&entry, (0, 4), (0, 4))? != PT_INTERP {
+                continue;
+            }
+            let offset = self.number(&entry, (4, 4), (8, 8))?;
+            let size = self.number(&entry, (16, 4), (32, 8))?.min(PATH);
+            let mut path = vec![0; size as usize];
+            file.read_exact_at(&mut path, offset).ok()?;
+            let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
+            return Some(String::from_utf8_lossy(path).into_owned());
+        }
+        None
+    }
+}
+
+/// The machine (e_machine) of an ELF file that the kernel itself would not have said ENOENT of: one without a loader,
+/// or whose loader can be opened.
+pub(super) fn complete_elf(file: &File) -> Option<u16> {
+    let mut head = [0; LINE];
+    let read = file.read_at(&mut head, 0).ok()?;
+    let elf = Elf::read(head.get(..read)?)?;
+    let complete = elf.loader(file).is_none_or(|loader| Path::new(&loader).exists());
+    elf.machine().filter(|_| complete)
 }
 
 #[cfg(test)]
@@ -144,8 +177,48 @@ mod tests {
     fn a_dynamic_program_names_its_loader() {
         let own = File::open("/proc/self/exe").unwrap();
         let Some(Interpreter::Loader(loader)) = read_interpreter(&own) else { panic!("no loader") };
-        assert!(std::path::Path::new(&loader).exists(), "{loader}");
+        assert!(Path::new(&loader).exists(), "{loader}");
         assert!(is_elf(&own));
+    }
+
+    /// A file of this process's own that holds `bytes`.
+    fn file_of(bytes: &[u8]) -> File {
+        let path = std::env::temp_dir().join(format!("command-root-elf-{:?}", std::thread::current().id()));
+        std::fs::write(&path, bytes).unwrap();
+        let file = File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file
+    }
+
+    /// A 32-bit file in the order of bytes that `order` names, with one program header: its loader's path.
+    fn narrow(order: u8, bytes_of: impl Fn(u64, usize) -> Vec<u8>, loader: &str) -> Vec<u8> {
+        let mut file = b"\x7fELF\x01".to_vec();
+        file.push(order);
+        file.resize(84, 0);
+        let size = loader.len() as u64 + 1;
+        for (at, width, value) in
+            [(18, 2, 40), (28, 4, 52), (42, 2, 32), (44, 2, 1), (52, 4, 3), (56, 4, 84), (68, 4, size)]
+        {
+            file[at..at + width].copy_from_slice(&bytes_of(value, width));
+        }
+        file.extend(loader.as_bytes());
+        file.push(0);
+        file
+    }
+
+    #[test]
+    fn files_of_other_machines_are_read_too() {
+        let big = |value: u64, width: usize| value.to_be_bytes()[8 - width..].to_vec();
+        let little = |value: u64, width: usize| value.to_le_bytes()[..width].to_vec();
+        for (loader, machine) in [("/bin/sh", Some(40)), ("/no/such/loader", None)] {
+            for bytes in [narrow(1, little, loader), narrow(2, big, loader)] {
+                let file = file_of(&bytes);
+                assert_eq!(read_interpreter(&file), Some(Interpreter::Loader(loader.into())));
+                assert_eq!(complete_elf(&file), machine, "{loader}");
+            }
+        }
+        assert_eq!(complete_elf(&file_of(b"#!/bin/sh\n")), None);
+        assert_eq!(complete_elf(&file_of(b"\x7fEL")), None);
     }
 
     #[test]

@@ -7,13 +7,14 @@ mod seal;
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::root::Directory;
 use crate::sys;
-use interpreter::{Interpreter, read_interpreter};
+use interpreter::{Interpreter, complete_elf, read_interpreter};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 pub(crate) use script::{Image, Scripts, Wish};
@@ -88,6 +89,30 @@ impl Program {
             Some(Interpreter::Loader(path)) => failure.detail(format!("its loader {path} is missing")),
             None => failure.detail("it is a script, or the loader it names is missing"),
         }
+    }
+
+    /// Refuses a script before the start: for a way of starting that would run its interpreter, close-on-exec or not.
+    /// What cannot be read may be one, so it is refused too. (The look and the exec are two moments: whoever writes into
+    /// the file in between is not seen.)
+    pub(crate) fn deny_before(&self) -> Result<()> {
+        let failure = Failure::new(Step::Exec, "execve", Errno::ENOENT);
+        let readable = self.open_for_reading().ok().filter(|file| file.read_at(&mut [0; 2], 0).is_ok());
+        match readable.map(|file| read_interpreter(&file)) {
+            Some(Some(Interpreter::Script(line))) => {
+                Err(failure.because(Reason::ScriptDenied).detail(format!("its interpreter is {}", line.interpreter())))
+            }
+            Some(_) => Ok(()),
+            None => {
+                let what = "running a program that may not be read, without execveat(2),";
+                Err(failure.because(Reason::Unavailable).detail(what))
+            }
+        }
+    }
+
+    /// The machine of an ELF file of which ENOENT can only mean that somebody runs it in the kernel's place
+    /// (binfmt_misc), who does not take a close-on-exec descriptor. Never a script.
+    pub(crate) fn handled_machine(&self) -> Option<u16> {
+        self.open_for_reading().ok().and_then(|file| complete_elf(&file))
     }
 
     fn interpreter(&self) -> Option<Interpreter> {

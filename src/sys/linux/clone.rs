@@ -99,15 +99,18 @@ pub(crate) unsafe fn clone(
 ) -> Result<Born, Errno> {
     stack.lay(entry as usize, argument as usize);
     let mut pidfd: RawFd = -1;
-    let flags = libc::CLONE_PIDFD as u64
-        | match memory {
-            Memory::Shared => (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64,
-            Memory::Copied => 0,
-        };
+    let shared = match memory {
+        Memory::Shared => (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64,
+        Memory::Copied => 0,
+    };
+    let with_pidfd = shared | libc::CLONE_PIDFD as u64;
     // SAFETY: the caller's promises about entry, stack, alive and argument are handed on.
-    let mut pid = unsafe { clone3(flags | CLONE_CLEAR_SIGHAND, stack, alive, &mut pidfd) };
-    // Not there (before 5.3), or a filter that answers for what it cannot look into.
-    if matches!(Errno::from_raw(-pid as i32), Errno::ENOSYS | Errno::EPERM | Errno::EINVAL) && pid < 0 {
+    let mut pid = unsafe { clone3(with_pidfd | CLONE_CLEAR_SIGHAND, stack, alive, &mut pidfd) };
+    // The child itself sees to its handlers where that flag cannot be had. Before 5.2 clone() ignores CLONE_PIDFD.
+    for flags in [with_pidfd, shared] {
+        if !is_refused(pid) {
+            break;
+        }
         // SAFETY: as above.
         pid = unsafe { clone1(flags, stack, alive, &mut pidfd) };
     }
@@ -118,6 +121,11 @@ pub(crate) unsafe fn clone(
     // and leaves the -1.
     let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
     Ok(Born { pid: pid as libc::pid_t, pidfd })
+}
+
+/// Not there (clone3 before 5.3, a flag later), or a filter that answers for what it cannot look into.
+fn is_refused(answer: isize) -> bool {
+    answer < 0 && matches!(Errno::from_raw(-answer as i32), Errno::ENOSYS | Errno::EPERM | Errno::EINVAL)
 }
 
 /// # Safety

@@ -1,10 +1,15 @@
 //! Linux: what the standard library and nix do not have, or must not be used for between clone and exec.
 
 pub(crate) mod clone;
+pub(crate) mod closing;
 pub(crate) mod files;
+#[cfg(test)]
+#[path = "../../../__test__/programs/filter.rs"]
+pub(crate) mod filter;
 pub(crate) mod futex;
 pub(crate) mod memfd;
 pub(crate) mod pidfd;
+pub(crate) mod proc;
 pub(crate) mod signals;
 pub(crate) mod stack;
 pub(crate) mod syscall;

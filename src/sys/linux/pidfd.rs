@@ -1,4 +1,4 @@
-//! Processes by descriptor: waitid(P_PIDFD), pidfd_send_signal.
+//! Children by descriptor, or by number where there is no descriptor: waitid, pidfd_send_signal, kill.
 
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -16,6 +16,45 @@ pub(crate) enum Status {
     Signal(i32),
 }
 
+/// A child of this process, as waitid(2) takes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Id<'a> {
+    Pidfd(BorrowedFd<'a>),
+    /// Its number, which is nobody else's until it is reaped.
+    Number(libc::pid_t),
+}
+
+/// Reaps the process if it has ended; None while it runs. ECHILD: somebody else has reaped it.
+pub(crate) fn reap(child: Id<'_>) -> Result<Option<Exit>, Errno> {
+    look(child, libc::WEXITED | libc::WNOHANG)
+}
+
+/// Waits for the end of the process, and leaves it to be reaped.
+pub(crate) fn wait(child: Id<'_>) -> Result<(), Errno> {
+    loop {
+        match look(child, libc::WEXITED | libc::WNOWAIT) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// How it ended, if it has; it stays to be reaped. ECHILD: it has been.
+pub(crate) fn peek(child: Id<'_>) -> Result<Option<Exit>, Errno> {
+    look(child, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// Whether the process stands stopped (SIGSTOP, SIGTSTP, …); it stays as it is.
+pub(crate) fn is_stopped(child: Id<'_>) -> Result<bool, Errno> {
+    let (info, _) = waitid(child, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT)?;
+    Ok(info.si_code == libc::CLD_STOPPED || info.si_code == libc::CLD_TRAPPED)
+}
+
+/// Sends `signal` to the process, and to no other that may have its number.
+pub(crate) fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
+    send(pidfd, signal, 0)
+}
+
 /// PIDFD_SIGNAL_PROCESS_GROUP (linux/pidfd.h, 6.9).
 const PROCESS_GROUP: libc::c_uint = 1 << 2;
 
@@ -25,54 +64,6 @@ pub(crate) fn send_signal_to_group(pidfd: BorrowedFd<'_>, signal: i32) -> Result
     send(pidfd, signal, PROCESS_GROUP)
 }
 
-/// Sends `signal` to the group of this number, which must be one that cannot be given to another meanwhile.
-pub(crate) fn kill_group(pgid: libc::pid_t, signal: i32) -> Result<(), Errno> {
-    // SAFETY: numbers only.
-    Errno::result(unsafe { libc::kill(-pgid, signal) }).map(drop)
-}
-
-/// How the process ended, if it has; it stays to be reaped.
-pub(crate) fn peek(pidfd: BorrowedFd<'_>) -> Result<Option<Exit>, Errno> {
-    exit(pidfd, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
-}
-
-/// Reaps the process if it has ended; None while it runs. ECHILD: somebody else has reaped it.
-pub(crate) fn reap(pidfd: BorrowedFd<'_>) -> Result<Option<Exit>, Errno> {
-    exit(pidfd, libc::WEXITED | libc::WNOHANG)
-}
-
-fn exit(pidfd: BorrowedFd<'_>, options: i32) -> Result<Option<Exit>, Errno> {
-    // SAFETY: rusage is plain numbers, for which zero is a value.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    let info = waitid(pidfd, options, &mut usage)?;
-    Ok(status(&info).map(|status| Exit { status, usage }))
-}
-
-/// Waits for the end of the process and reaps it.
-pub(crate) fn reap_now(pidfd: BorrowedFd<'_>) -> Result<Option<Status>, Errno> {
-    // SAFETY: as in `reap`.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    loop {
-        match waitid(pidfd, libc::WEXITED, &mut usage) {
-            Err(Errno::EINTR) => {}
-            other => return other.map(|info| status(&info)),
-        }
-    }
-}
-
-/// Whether the process stands stopped (SIGSTOP, SIGTSTP, …); it stays as it is.
-pub(crate) fn is_stopped(pidfd: BorrowedFd<'_>) -> bool {
-    // SAFETY: as in `reap`.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    let stopped = waitid(pidfd, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT, &mut usage);
-    stopped.is_ok_and(|info| info.si_code == libc::CLD_STOPPED || info.si_code == libc::CLD_TRAPPED)
-}
-
-/// Sends `signal` to the process, and to no other that may have its number.
-pub(crate) fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
-    send(pidfd, signal, 0)
-}
-
 fn send(pidfd: BorrowedFd<'_>, signal: i32, flags: libc::c_uint) -> Result<(), Errno> {
     let info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo is what kill(2) would send.
@@ -80,22 +71,40 @@ fn send(pidfd: BorrowedFd<'_>, signal: i32, flags: libc::c_uint) -> Result<(), E
     Errno::result(result).map(drop)
 }
 
+/// kill(2) of one process, whose number must be one that cannot be given to another meanwhile.
+pub(crate) fn kill(pid: libc::pid_t, signal: i32) -> Result<(), Errno> {
+    if pid <= 0 {
+        return Err(Errno::ESRCH); // those numbers mean groups
+    }
+    // SAFETY: numbers only.
+    Errno::result(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Sends `signal` to the group of this number, which must be one that cannot be given to another meanwhile.
+pub(crate) fn kill_group(pgid: libc::pid_t, signal: i32) -> Result<(), Errno> {
+    if pgid <= 1 {
+        return Err(Errno::ESRCH); // kill(0) is our own group, kill(-1) everybody
+    }
+    // SAFETY: numbers only.
+    Errno::result(unsafe { libc::kill(-pgid, signal) }).map(drop)
+}
+
+fn look(child: Id<'_>, options: i32) -> Result<Option<Exit>, Errno> {
+    let (info, usage) = waitid(child, options)?;
+    Ok(status(&info).map(|status| Exit { status, usage }))
+}
+
 /// The system call itself: libc's wrapper has no place for the resource usage.
-fn waitid(pidfd: BorrowedFd<'_>, options: i32, usage: &mut libc::rusage) -> Result<libc::siginfo_t, Errno> {
-    // SAFETY: siginfo_t is plain data, for which zero is a value.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: both pointers are to values that outlive the call.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_waitid,
-            libc::P_PIDFD,
-            pidfd.as_raw_fd(),
-            &raw mut info,
-            options,
-            std::ptr::from_mut(usage),
-        )
+fn waitid(child: Id<'_>, options: i32) -> Result<(libc::siginfo_t, libc::rusage), Errno> {
+    let (kind, number) = match child {
+        Id::Pidfd(pidfd) => (libc::P_PIDFD, pidfd.as_raw_fd()),
+        Id::Number(pid) => (libc::P_PID, pid),
     };
-    Errno::result(result).map(|_| info)
+    // SAFETY: both are plain data, for which zero is a value.
+    let (mut info, mut usage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to values that outlive the call.
+    let result = unsafe { libc::syscall(libc::SYS_waitid, kind, number, &raw mut info, options, &raw mut usage) };
+    Errno::result(result).map(|_| (info, usage))
 }
 
 /// None where waitid found nothing to tell (si_signo stays 0).

@@ -1,8 +1,8 @@
 //! What this kernel offers, found by trying it once; versions and names say too little (filters, containers,
 //! emulators). Whatever may end a process is tried in a child.
 
-use super::clone::{Entry, Memory, clone};
-use super::pidfd::{Status, reap_now};
+use super::clone::{Born, Entry, Memory, clone};
+use super::pidfd::{self, Exit, Id, Status};
 use super::signals::Blocked;
 use super::stack::Stack;
 use super::syscall::syscall;
@@ -11,17 +11,29 @@ use std::ffi::{CStr, CString, c_void};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Whether a child of clone(CLONE_VM) really writes into our memory, and comes with a pidfd. Under emulators it may be
-/// refused, or be a fork in disguise.
-pub(crate) fn shared_memory() -> bool {
-    let word = AtomicU32::new(0);
-    let ended = run(Memory::Shared, write_word, word.as_ptr().cast());
-    ended && word.load(Ordering::Acquire) == 1
+/// What a child comes with here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Children {
+    /// One of clone(CLONE_VM) really writes into our memory. Under emulators that may be refused, or be a fork in
+    /// disguise.
+    pub(crate) shared_memory: bool,
+    /// CLONE_PIDFD (5.2).
+    pub(crate) pidfd: bool,
+    /// waitid(P_PIDFD) (5.4).
+    pub(crate) wait_by_pidfd: bool,
 }
 
-/// Whether a child can be made at all with a pidfd that waitid(P_PIDFD) takes (5.4).
-pub(crate) fn pidfd() -> bool {
-    run(Memory::Copied, succeed, std::ptr::null())
+/// `may_share`: otherwise shared memory is not tried.
+pub(crate) fn children(may_share: bool) -> Children {
+    let word = AtomicU32::new(0);
+    let shared = may_share.then(|| run(Memory::Shared, write_word, word.as_ptr().cast())).flatten();
+    let shared_memory = word.load(Ordering::Acquire) == 1;
+    let tried = shared.filter(|_| shared_memory).or_else(|| run(Memory::Copied, succeed, std::ptr::null()));
+    Children {
+        shared_memory,
+        pidfd: tried.is_some_and(|tried| tried.pidfd),
+        wait_by_pidfd: tried.is_some_and(|tried| tried.wait_by_pidfd),
+    }
 }
 
 /// execveat(2) by descriptor: without one it says EBADF where it is there, before it looks at anything else.
@@ -40,12 +52,6 @@ fn execveat_nothing(flags: i32) -> Errno {
     // SAFETY: descriptor -1 can hold no program, so this process goes on; the pointers are to valid arrays.
     unsafe { libc::syscall(libc::SYS_execveat, -1, c"".as_ptr(), none.as_ptr(), none.as_ptr(), flags) };
     Errno::last()
-}
-
-/// close_range(2): an empty range at the very end closes nothing.
-pub(crate) fn close_range() -> bool {
-    // SAFETY: there is no descriptor with that number.
-    unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0) == 0 }
 }
 
 /// linux/sched.h; libc's constant has the wrong width.
@@ -101,28 +107,36 @@ pub(crate) fn user_namespaces() -> bool {
     let maps = (CString::new(format!("0 {uid} 1")), CString::new(format!("0 {gid} 1")));
     let (Ok(uid_map), Ok(gid_map)) = maps else { return false };
     let maps = Maps { uid_map, gid_map };
-    run(Memory::Copied, enter_user_namespace, std::ptr::from_ref(&maps).cast())
+    let tried = run(Memory::Copied, enter_user_namespace, std::ptr::from_ref(&maps).cast());
+    tried.is_some_and(|tried| tried.succeeded)
 }
 
-/// Whether a child that runs `entry` ends with 0.
-fn run(memory: Memory, entry: Entry, argument: *const c_void) -> bool {
-    let Ok(mut stack) = Stack::take() else { return false };
+/// How a trial's child came and went.
+#[derive(Clone, Copy, Debug)]
+struct Tried {
+    /// It ended with 0.
+    succeeded: bool,
+    pidfd: bool,
+    wait_by_pidfd: bool,
+}
+
+/// A child that runs `entry`, to its end; None where none can be made.
+fn run(memory: Memory, entry: Entry, argument: *const c_void) -> Option<Tried> {
+    let mut stack = Stack::take().ok()?;
     let alive = AtomicU32::new(1);
     let born = {
         let _blocked = Blocked::all();
         // SAFETY: the entries below make system calls only; what they use outlives the wait below.
         unsafe { clone(memory, &mut stack, &alive, entry, argument) }
     };
-    let Ok(born) = born else { return false };
-    let Some(pidfd) = born.pidfd else {
-        // SAFETY: waits for our own child, which ends by itself.
-        unsafe { libc::waitpid(born.pid, std::ptr::null_mut(), 0) };
-        stack.give_back();
-        return false;
-    };
-    let status = reap_now(pidfd.as_fd());
+    let Born { pid, pidfd } = born.ok()?;
+    let by_pidfd = pidfd.as_ref().map(|pidfd| pidfd::wait(Id::Pidfd(pidfd.as_fd())));
+    // ECHILD: it has ended, and whoever ignores SIGCHLD has had it reaped. Anything else: that is not taken here.
+    let wait_by_pidfd = matches!(by_pidfd, Some(Ok(()) | Err(Errno::ECHILD)));
+    let ended = pidfd::wait(Id::Number(pid)).and_then(|()| pidfd::reap(Id::Number(pid)));
     stack.give_back();
-    status == Ok(Some(Status::Code(0)))
+    let succeeded = matches!(ended, Ok(Some(Exit { status: Status::Code(0), .. })));
+    Some(Tried { succeeded, pidfd: pidfd.is_some(), wait_by_pidfd })
 }
 
 unsafe extern "C" fn write_word(word: *const c_void) -> ! {

@@ -1,0 +1,113 @@
+// A seccomp filter that makes chosen system calls of the calling thread, and of all that it starts, fail with an errno:
+// what an older kernel or a container says. Used by `without` and by the Rust tests.
+
+use std::io;
+
+/// A call that is refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    number: libc::c_long,
+    /// Only where this argument, masked, has this value.
+    only: Option<(u32, u32, u32)>,
+    errno: i32,
+}
+
+type Known = (&'static str, libc::c_long, Option<(u32, u32, u32)>);
+
+/// What can be refused. Two of them by an argument:
+/// - `clone:pidfd` is clone() with CLONE_PIDFD. A kernel before 5.2 ignores that flag, which no filter can do; EINVAL is
+///   the nearest that there is: such a start works without the flag, or not at all.
+/// - `waitid:pidfd` is waitid(P_PIDFD), EINVAL before 5.4.
+const KNOWN: &[Known] = &[
+    ("clone", libc::SYS_clone, None),
+    ("clone:pidfd", libc::SYS_clone, Some((0, libc::CLONE_PIDFD as u32, libc::CLONE_PIDFD as u32))),
+    ("clone3", libc::SYS_clone3, None),
+    ("close_range", libc::SYS_close_range, None),
+    ("copy_file_range", libc::SYS_copy_file_range, None),
+    ("epoll_pwait2", libc::SYS_epoll_pwait2, None),
+    ("execveat", libc::SYS_execveat, None),
+    ("faccessat2", libc::SYS_faccessat2, None),
+    ("getdents64", libc::SYS_getdents64, None),
+    ("io_uring_setup", libc::SYS_io_uring_setup, None),
+    ("landlock_create_ruleset", libc::SYS_landlock_create_ruleset, None),
+    ("memfd_create", libc::SYS_memfd_create, None),
+    ("openat2", libc::SYS_openat2, None),
+    ("pidfd_getfd", libc::SYS_pidfd_getfd, None),
+    ("pidfd_open", libc::SYS_pidfd_open, None),
+    ("pidfd_send_signal", libc::SYS_pidfd_send_signal, None),
+    ("prlimit64", libc::SYS_prlimit64, None),
+    ("sendfile", libc::SYS_sendfile, None),
+    ("statx", libc::SYS_statx, None),
+    ("unshare", libc::SYS_unshare, None),
+    ("waitid:pidfd", libc::SYS_waitid, Some((0, u32::MAX, libc::P_PIDFD))),
+];
+
+const ERRNOS: [(&str, i32); 5] = [
+    ("ENOSYS", libc::ENOSYS),
+    ("EPERM", libc::EPERM),
+    ("EINVAL", libc::EINVAL),
+    ("EACCES", libc::EACCES),
+    ("EAGAIN", libc::EAGAIN),
+];
+
+/// `NAME[=ERRNO]`, separated by commas; ENOSYS where none is named.
+pub(crate) fn rules(list: &str) -> Result<Vec<Rule>, String> {
+    list.split(',').filter(|word| !word.is_empty()).map(rule).collect()
+}
+
+fn rule(word: &str) -> Result<Rule, String> {
+    let (name, errno) = word.split_once('=').unwrap_or((word, "ENOSYS"));
+    let known = KNOWN.iter().find(|(known, ..)| *known == name);
+    let errno = ERRNOS.iter().find(|(known, _)| *known == errno);
+    match (known, errno) {
+        (Some((_, number, only)), Some((_, errno))) => Ok(Rule { number: *number, only: *only, errno: *errno }),
+        _ => Err(format!("{word} is not known")),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+const ARCH: u32 = 0xc000_003e; // AUDIT_ARCH_X86_64
+#[cfg(target_arch = "aarch64")]
+const ARCH: u32 = 0xc000_00b7; // AUDIT_ARCH_AARCH64
+
+/// Offsets in struct seccomp_data (seccomp(2)); the lower half of an argument comes first on both.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+const ARGUMENTS: u32 = 16;
+
+fn program(rules: &[Rule]) -> Vec<libc::sock_filter> {
+    let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
+    let unless_equal_skip = |value, count| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, count, value);
+    let answer = |value| step(libc::BPF_RET | libc::BPF_K, 0, 0, value);
+
+    let mut steps = vec![load(ARCHITECTURE), unless_equal_skip(ARCH, 1), load(NUMBER)];
+    for Rule { number, only, errno } in rules {
+        let refuse = answer(libc::SECCOMP_RET_ERRNO | *errno as u32);
+        match only {
+            None => steps.extend([unless_equal_skip(*number as u32, 1), refuse]),
+            Some((argument, mask, value)) => steps.extend([
+                unless_equal_skip(*number as u32, 5),
+                load(ARGUMENTS + 8 * argument),
+                step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, *mask),
+                unless_equal_skip(*value, 1),
+                refuse,
+                load(NUMBER),
+            ]),
+        }
+    }
+    steps.push(answer(libc::SECCOMP_RET_ALLOW));
+    steps
+}
+
+/// From now on, for this thread and what it starts. Any user may do that.
+pub(crate) fn refuse(rules: &[Rule]) -> io::Result<()> {
+    let mut steps = program(rules);
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    // SAFETY: plain numbers, and a program that outlives the call, which the kernel checks and copies.
+    let answer = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+    };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
