@@ -121,7 +121,9 @@ impl Engine {
         program: Option<&Program>,
         cwd_root: Option<&Directory>,
     ) -> Either<Started, Failure> {
-        let started = request.own(When::Now, root, program, cwd_root).and_then(|request| {
+        let started = request.own(When::Now, root, program, cwd_root).and_then(|mut request| {
+            // Until JavaScript has heard of its end and says `release`: as in Node, pid is the child's own until then.
+            request.kept = true;
             let engine = engine::engine()?;
             let patience = Patience::new(None, Arc::default(), false);
             start(&request, &patience).map(|started| (engine, started))

@@ -1,9 +1,11 @@
 //! probe(): what this system offers, here and now.
 
-use crate::process::ways::{ExecWay, ways};
+use super::values::Failure;
+use crate::process::ways::{ExecWay, Ways, ways};
 use crate::root;
 use crate::sys::clone::Memory;
 use crate::sys::trial;
+use napi::Either;
 use napi_derive::napi;
 
 /// What the kernel offers, found by trying, and which way each thing is done.
@@ -25,29 +27,37 @@ pub struct Probe {
     pub attributes: Vec<&'static str>,
 }
 
-/// Tries what has to be tried; a few children are made for it.
+/// Tries what has to be tried; a few children are made for it, which may fail.
 #[napi(catch_unwind)]
-pub fn probe() -> Probe {
-    let ways = ways();
-    Probe {
-        platform: std::env::consts::OS,
-        resolve: match root::in_use() {
-            root::Resolver::Openat2 => "openat2",
-            root::Resolver::Walk => "walk",
-        },
-        exec: match ways.exec(true) {
-            Some(ExecWay::Execveat) => "execveat",
-            Some(ExecWay::ProcFd) => "proc-fd",
-            None => "none",
-        },
-        fork: if ways.memory == Memory::Shared { "vfork" } else { "fork" },
-        wait: if ways.wait_by_pidfd { "pidfd" } else { "waitid" },
-        pidfd: ways.pidfd,
-        cgroup: trial::clone_into_cgroup(),
-        user_namespaces: trial::user_namespaces(),
-        no_new_privs: trial::no_new_privs(),
-        sealed: trial::sealed_memfd(),
-        execute_check: trial::execute_check(),
-        attributes: vec!["detached"],
+pub fn probe() -> Either<Probe, Failure> {
+    match ways() {
+        Ok(ways) => Either::A(Probe::by(ways)),
+        Err(failure) => Either::B(failure.into()),
+    }
+}
+
+impl Probe {
+    fn by(ways: &Ways) -> Probe {
+        Probe {
+            platform: std::env::consts::OS,
+            resolve: match root::in_use() {
+                root::Resolver::Openat2 => "openat2",
+                root::Resolver::Walk => "walk",
+            },
+            exec: match ways.exec(true) {
+                Some(ExecWay::Execveat) => "execveat",
+                Some(ExecWay::ProcFd) => "proc-fd",
+                None => "none",
+            },
+            fork: if ways.memory == Memory::Shared { "vfork" } else { "fork" },
+            wait: if ways.wait_by_pidfd { "pidfd" } else { "waitid" },
+            pidfd: ways.pidfd,
+            cgroup: trial::clone_into_cgroup(),
+            user_namespaces: trial::user_namespaces(),
+            no_new_privs: trial::no_new_privs(),
+            sealed: trial::sealed_memfd(),
+            execute_check: trial::execute_check(),
+            attributes: vec!["detached"],
+        }
     }
 }

@@ -67,6 +67,7 @@ impl Request {
             stdio: self.stdio.into_iter().enumerate().map(stdio).collect::<Result<_>>()?,
             detached: self.detached,
             scope: if self.group { Scope::Group } else { Scope::Process },
+            kept: false,
             seal: self.seal.then_some(Seal { sha256: self.sha256 }),
             scripts: scripts(&self.scripts),
         })

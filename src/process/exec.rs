@@ -60,7 +60,7 @@ const OUR_MACHINE: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
 impl<'a> Tries<'a> {
     /// `proc`: whether the child sees our own /proc.
     pub(super) fn begin(image: &'a Image, proc: bool, patience: &Patience) -> Result<Tries<'a>> {
-        let way = ways().exec(proc).ok_or_else(ExecWay::unavailable)?;
+        let way = ways()?.exec(proc).ok_or_else(ExecWay::unavailable)?;
         let exec = Exec { way, keep: false, script: image.runs_script() };
         let waits = BUSY.iter().take(if patience.may_sleep { BUSY.len() } else { 0 });
         let mut tries = Tries { program: &image.program, exec, proc, waits, first: None };

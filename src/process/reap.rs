@@ -24,13 +24,16 @@ pub(crate) struct Child {
     /// None where clone makes none.
     pidfd: Option<OwnedFd>,
     scope: Scope,
+    /// Reaped when it is dropped, not when it is seen to have ended: whoever still knows it by its number, its own or
+    /// its group's, must not hit another.
+    kept: bool,
     /// Its number is free for others. Held by whoever reaps, and by whoever uses the number.
     reaped: Mutex<bool>,
 }
 
 impl Child {
-    pub(super) fn new(pid: libc::pid_t, pidfd: Option<OwnedFd>, scope: Scope) -> Child {
-        Child { pid, pidfd, scope, reaped: Mutex::new(false) }
+    pub(super) fn new(pid: libc::pid_t, pidfd: Option<OwnedFd>, scope: Scope, kept: bool) -> Child {
+        Child { pid, pidfd, scope, kept: kept || scope == Scope::Group, reaped: Mutex::new(false) }
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -51,13 +54,9 @@ impl Child {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// How it ended, if it has. It is reaped by that, unless its group is still to be reached: then when it is dropped,
-    /// for as long as the leader has not been reaped the group's number cannot be another's. ECHILD: it has been reaped.
+    /// How it ended, if it has. It is reaped by that, unless it is kept. ECHILD: it has been reaped.
     pub(crate) fn ended(&self) -> Result<Option<Exit>, Errno> {
-        match self.scope {
-            Scope::Group => self.unless_reaped(pidfd::peek),
-            Scope::Process => self.reap(),
-        }
+        if self.kept { self.unless_reaped(pidfd::peek) } else { self.reap() }
     }
 
     /// Waits for its end and reaps it. ECHILD: it has been reaped.
@@ -74,8 +73,9 @@ impl Child {
     pub(super) fn reap_later(&self) {
         // The same process, for somebody who shares no lock with us: our own half is not used any more.
         let pidfd = self.pidfd.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
-        let child = Child::new(self.pid, pidfd, Scope::Process);
-        std::thread::spawn(move || child.wait());
+        let child = Child::new(self.pid, pidfd, Scope::Process, false);
+        // Without a thread it stays a zombie until this process ends.
+        let _ = std::thread::Builder::new().spawn(move || child.wait());
     }
 
     fn reap(&self) -> Result<Option<Exit>, Errno> {
@@ -149,7 +149,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.scope == Scope::Group {
+        if self.kept {
             // What cannot be reaped now has not ended, and nobody waits for it: that is the engine's to prevent.
             let _ = self.reap();
         }

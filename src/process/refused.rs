@@ -33,6 +33,7 @@ fn begin(memory: Memory, name: &str, argv: &[&str]) -> Result<Started, Failure> 
         stdio: vec![Stdio::Null, Stdio::Pipe, Stdio::Null],
         detached: false,
         scope: Scope::Process,
+        kept: false,
         seal: None,
         scripts: Scripts::Deny,
     };
@@ -50,7 +51,7 @@ fn shell(memory: Memory, script: &str) -> Result<String, Failure> {
 
 /// On a thread of its own, where from then on these calls are refused.
 fn where_refused(list: &str, test: impl FnOnce() + Send) {
-    ways();
+    ways().unwrap();
     let rules = rules(list).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {

@@ -26,6 +26,8 @@ pub(crate) struct Request {
     pub(crate) detached: bool,
     /// Whom signals are for; a group is a new one (that of the session, where the child leads one).
     pub(crate) scope: Scope,
+    /// Once it has ended it is not reaped before it is dropped: until then its number is nobody else's.
+    pub(crate) kept: bool,
     /// A sealed copy of the program is run, made at this start.
     pub(crate) seal: Option<Seal>,
     pub(crate) scripts: Scripts,

@@ -28,7 +28,7 @@ pub(crate) struct Started {
 
 /// Starts what `request` asks for. When it fails nothing is left: no child, zombie or descriptor.
 pub(crate) fn start(request: &Request, patience: &Patience) -> Result<Started> {
-    start_by(ways().memory, request, patience)
+    start_by(ways()?.memory, request, patience)
 }
 
 pub(super) fn start_by(memory: Memory, request: &Request, patience: &Patience) -> Result<Started> {
@@ -110,7 +110,7 @@ fn attempt(memory: Memory, whole: &Whole<'_>, exec: Exec, patience: &Patience) -
     let mut body = body.map_err(Failure::at(Step::Fork, "mmap"))?;
 
     let Born { pid, pidfd } = body.make(memory).map_err(Failure::at(Step::Fork, "clone3"))?;
-    let child = Child::new(pid, pidfd, request.scope);
+    let child = Child::new(pid, pidfd, request.scope, request.kept);
     let watch = Watch { body: &body, child: &child, patience, until: patience.until() };
     match pipe {
         None => watch.memory()?,
@@ -170,6 +170,7 @@ mod tests {
             stdio,
             detached: false,
             scope: Scope::Process,
+            kept: false,
             seal: None,
             scripts: Scripts::Deny,
         }

@@ -1,7 +1,7 @@
 //! Which way each thing is done on this system: the one table of strategies, found by trying once. What was found may be
 //! refused later (a filter set meanwhile), so whoever takes a way also knows the next one.
 
-use crate::failure::{Failure, Reason, Step};
+use crate::failure::{Failure, Reason, Result, Step};
 use crate::sys::clone::Memory;
 use crate::sys::{proc, trial};
 use nix::errno::Errno;
@@ -27,19 +27,20 @@ pub(crate) enum ExecWay {
     ProcFd,
 }
 
-/// What was found at the first call.
-pub(crate) fn ways() -> &'static Ways {
+/// What was found at the first call that could try it: a shortage then is that start's own failure, and no answer.
+pub(crate) fn ways() -> Result<&'static Ways> {
     static WAYS: OnceLock<Ways> = OnceLock::new();
-    WAYS.get_or_init(|| {
-        let forced = std::env::var_os("COMMAND_ROOT_FORK").is_some_and(|value| value == "1");
-        let children = trial::children(!forced);
-        Ways {
-            memory: if children.shared_memory { Memory::Shared } else { Memory::Copied },
-            pidfd: children.pidfd,
-            wait_by_pidfd: children.wait_by_pidfd,
-            execveat: trial::execveat(),
-        }
-    })
+    if let Some(ways) = WAYS.get() {
+        return Ok(ways);
+    }
+    let forced = std::env::var_os("COMMAND_ROOT_FORK").is_some_and(|value| value == "1");
+    let children = trial::children(!forced).map_err(Failure::at(Step::Fork, "clone3"))?;
+    Ok(WAYS.get_or_init(|| Ways {
+        memory: if children.shared_memory { Memory::Shared } else { Memory::Copied },
+        pidfd: children.pidfd,
+        wait_by_pidfd: children.wait_by_pidfd,
+        execveat: trial::execveat(),
+    }))
 }
 
 impl Ways {

@@ -2,6 +2,7 @@
 //! stack, and musl's clone() refuses CLONE_CHILD_CLEARTID.
 
 use super::stack::Stack;
+use crate::sys::fd;
 use nix::errno::Errno;
 use std::arch::global_asm;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -120,6 +121,8 @@ pub(crate) unsafe fn clone(
     // SAFETY: the kernel has put a new descriptor there, which nobody else knows. clone() before 5.2 ignores the flag
     // and leaves the -1.
     let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
+    // Where no other number is to be had, the child goes by its own.
+    let pidfd = pidfd.and_then(|pidfd| fd::lift(pidfd).ok());
     Ok(Born { pid: pid as libc::pid_t, pidfd })
 }
 

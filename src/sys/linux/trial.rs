@@ -7,9 +7,11 @@ use super::signals::Blocked;
 use super::stack::Stack;
 use super::syscall::syscall;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::{CStr, CString, c_void};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// What a child comes with here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +25,25 @@ pub(crate) struct Children {
     pub(crate) wait_by_pidfd: bool,
 }
 
-/// `may_share`: otherwise shared memory is not tried.
-pub(crate) fn children(may_share: bool) -> Children {
+/// `may_share`: otherwise shared memory is not tried. An errno: it could not be tried this time, which says nothing.
+pub(crate) fn children(may_share: bool) -> Result<Children, Errno> {
     let word = AtomicU32::new(0);
-    let shared = may_share.then(|| run(Memory::Shared, write_word, word.as_ptr().cast())).flatten();
-    let shared_memory = word.load(Ordering::Acquire) == 1;
-    let tried = shared.filter(|_| shared_memory).or_else(|| run(Memory::Copied, succeed, std::ptr::null()));
-    Children {
-        shared_memory,
-        pidfd: tried.is_some_and(|tried| tried.pidfd),
-        wait_by_pidfd: tried.is_some_and(|tried| tried.wait_by_pidfd),
-    }
+    let shared = match may_share.then(|| run(Memory::Shared, write_word, word.as_ptr().cast())) {
+        Some(Err(errno)) if is_passing(errno) => return Err(errno),
+        Some(Ok(tried)) if word.load(Ordering::Acquire) == 1 => Some(tried),
+        _ => None,
+    };
+    let shared_memory = shared.is_some();
+    let Tried { pidfd, wait_by_pidfd, .. } = match shared {
+        Some(tried) => tried,
+        None => run(Memory::Copied, succeed, std::ptr::null())?,
+    };
+    Ok(Children { shared_memory, pidfd, wait_by_pidfd })
+}
+
+/// A shortage, or somebody's doing: not an answer of the kernel's to what was asked.
+fn is_passing(errno: Errno) -> bool {
+    matches!(errno, Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EINTR | Errno::ETIMEDOUT)
 }
 
 /// execveat(2) by descriptor: without one it says EBADF where it is there, before it looks at anything else.
@@ -108,7 +118,7 @@ pub(crate) fn user_namespaces() -> bool {
     let (Ok(uid_map), Ok(gid_map)) = maps else { return false };
     let maps = Maps { uid_map, gid_map };
     let tried = run(Memory::Copied, enter_user_namespace, std::ptr::from_ref(&maps).cast());
-    tried.is_some_and(|tried| tried.succeeded)
+    tried.is_ok_and(|tried| tried.succeeded)
 }
 
 /// How a trial's child came and went.
@@ -120,23 +130,63 @@ struct Tried {
     wait_by_pidfd: bool,
 }
 
-/// A child that runs `entry`, to its end; None where none can be made.
-fn run(memory: Memory, entry: Entry, argument: *const c_void) -> Option<Tried> {
-    let mut stack = Stack::take().ok()?;
+/// A child that runs `entry`, to its end. EINTR: somebody, or we after too long a time, killed it.
+fn run(memory: Memory, entry: Entry, argument: *const c_void) -> Result<Tried, Errno> {
+    let mut stack = Stack::take()?;
     let alive = AtomicU32::new(1);
     let born = {
         let _blocked = Blocked::all();
-        // SAFETY: the entries below make system calls only; what they use outlives the wait below.
+        // SAFETY: the entries below make system calls only; what they use is kept until the child has ended.
         unsafe { clone(memory, &mut stack, &alive, entry, argument) }
     };
-    let Born { pid, pidfd } = born.ok()?;
-    let by_pidfd = pidfd.as_ref().map(|pidfd| pidfd::wait(Id::Pidfd(pidfd.as_fd())));
+    let Born { pid, pidfd } = match born {
+        Ok(born) => born,
+        Err(errno) => {
+            stack.give_back();
+            return Err(errno);
+        }
+    };
+    await_end(pid, pidfd.as_ref().map(AsFd::as_fd));
+    let by_pidfd = pidfd.as_ref().map(|pidfd| pidfd::peek(Id::Pidfd(pidfd.as_fd())));
     // ECHILD: it has ended, and whoever ignores SIGCHLD has had it reaped. Anything else: that is not taken here.
-    let wait_by_pidfd = matches!(by_pidfd, Some(Ok(()) | Err(Errno::ECHILD)));
-    let ended = pidfd::wait(Id::Number(pid)).and_then(|()| pidfd::reap(Id::Number(pid)));
+    let wait_by_pidfd = matches!(by_pidfd, Some(Ok(_) | Err(Errno::ECHILD)));
+    let ended = pidfd::reap(Id::Number(pid));
     stack.give_back();
-    let succeeded = matches!(ended, Ok(Some(Exit { status: Status::Code(0), .. })));
-    Some(Tried { succeeded, pidfd: pidfd.is_some(), wait_by_pidfd })
+    match ended {
+        Ok(Some(Exit { status: Status::Signal(_), .. })) => Err(Errno::EINTR),
+        ended => {
+            let succeeded = matches!(ended, Ok(Some(Exit { status: Status::Code(0), .. })));
+            Ok(Tried { succeeded, pidfd: pidfd.is_some(), wait_by_pidfd })
+        }
+    }
+}
+
+/// How long a trial may take before its child is killed: it makes a few system calls.
+const LONGEST: Duration = Duration::from_secs(2);
+const SLICE: Duration = Duration::from_millis(20);
+
+/// Watched, as every start is: whoever stops it must not hold us. It stays to be reaped.
+fn await_end(pid: libc::pid_t, pidfd: Option<BorrowedFd<'_>>) {
+    let begun = Instant::now();
+    while matches!(pidfd::peek(Id::Number(pid)), Ok(None)) {
+        nap(pidfd);
+        let signal = match pidfd::is_stopped(Id::Number(pid)) {
+            _ if begun.elapsed() > LONGEST => libc::SIGKILL,
+            Ok(true) => libc::SIGCONT,
+            _ => continue,
+        };
+        // ESRCH: it has just ended.
+        let _ = pidfd::kill(pid, signal);
+    }
+}
+
+fn nap(pidfd: Option<BorrowedFd<'_>>) {
+    let slice = PollTimeout::try_from(SLICE).unwrap_or(PollTimeout::ZERO);
+    match pidfd {
+        // EINTR: a signal of the host's; the next look tells.
+        Some(pidfd) => drop(poll(&mut [PollFd::new(pidfd, PollFlags::POLLIN)], slice)),
+        None => std::thread::sleep(Duration::from_millis(1)),
+    }
 }
 
 unsafe extern "C" fn write_word(word: *const c_void) -> ! {
