@@ -36,7 +36,10 @@ class Engine {
 
   constructor() {
     this.#native = new binding.Engine(() => {
-      for (const ending of this.#native.collect()) this.#deliver(bare(ending))
+      const endings = this.#native.collect()
+      afterWaitingReads(() => {
+        for (const ending of endings) this.#deliver(bare(ending))
+      })
     })
   }
 
@@ -96,6 +99,15 @@ class Engine {
     if (before === 0) this.#native.ref()
     else if (this.#referenced === 0) this.#native.unref()
   }
+}
+
+/**
+ * As with child_process, whose SIGCHLD libuv looks at last: what a child has written by its end, and the end of its
+ * streams, come before its 'exit'. This turn of the loop may have asked for events before the child was done, so that
+ * one whole turn has to pass.
+ */
+function afterWaitingReads(act: () => void): void {
+  setImmediate(() => setImmediate(act))
 }
 
 class HeldRun implements Hold {
