@@ -75,6 +75,7 @@ function checkNumber(name, value) {
 /** As execvp: a bare name is looked up in the child's PATH, any other is relative to the child's directory. */
 function locate(file, options) {
   if (typeof file !== 'string' || file === '' || file.includes('\0')) return file
+  if (path.isAbsolute(file)) return file
   const directory = directoryOf(options?.cwd)
   if (file.includes('/')) return path.resolve(directory, file)
   const search = (options?.env ?? process.env).PATH ?? '/usr/local/bin:/bin:/usr/bin'
