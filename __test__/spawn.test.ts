@@ -1,12 +1,13 @@
 // spawn() beside child_process.spawn: the same members, the same events with the same arguments in the same order.
 
 import { ChildProcess, spawn } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { getEventListeners } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { CommandRootError, commandRoot, openRoot } from 'command-root'
-import { events, type Options, plain, type Start, state, text, thrown, ways } from './support/compare.ts'
+import { events, type Options, plain, type Start, state, streamEvents, text, thrown, ways } from './support/compare.ts'
 import { rejects } from './support/fail.ts'
 import { askParent } from './support/parents.ts'
 import { parseReport, programs, system } from './support/programs.ts'
@@ -101,6 +102,66 @@ test('the error of a failed start has child_process’s fields, and the step', a
   for (const key of Object.keys(nodes)) t.true(key in error, key)
   t.is(error.step, 'resolve')
   t.false(error.message.includes('secret'))
+})
+
+test('the streams of a start that fails emit what child_process’s do, after the error', async (t) => {
+  const stdio: Options['stdio'] = ['pipe', 'pipe', 'pipe', 'pipe']
+  for (const act of [() => {}, (child: ChildProcess) => child.stdout?.resume()]) {
+    await same(t, async (start) => {
+      const child = start([], { stdio }, missing(t))
+      act(child)
+      return streamEvents(child)
+    })
+  }
+})
+
+test('the streams of a child emit what child_process’s do', async (t) => {
+  for (const stdio of ['pipe', ['pipe', 'ignore', 'pipe'], ['ignore', 'pipe', 'ignore']] as NonNullable<
+    Options['stdio']
+  >[]) {
+    await same(t, async (start) => {
+      // Which stream is first, and whether the exit's reading away is, would be a matter of time.
+      const { order, closed } = await streamEvents(start(['exit', '2'], { stdio }))
+      return { order: order.filter((event) => !event.endsWith('resume')).sort(), closed }
+    })
+  }
+})
+
+test('what a child wrote, and the end of it, come before its exit, however late both are seen', async (t) => {
+  await same(t, (start) => {
+    const children = Array.from({ length: 24 }, () => start(['out', 'x', 'err', 'y', 'exit', '2']))
+    const orders = children.map(async (child) => {
+      const order: string[] = []
+      for (const [name, stream] of [
+        ['out', child.stdout],
+        ['err', child.stderr],
+      ] as const)
+        stream?.on('data', () => order.push(`${name} data`)).on('end', () => order.push(`${name} end`))
+      child.on('exit', () => order.push('exit'))
+      await new Promise((resolve) => child.on('close', resolve))
+      return { last: order.at(-1), all: order.sort() }
+    })
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300) // all have ended by then
+    return Promise.all(orders)
+  })
+})
+
+test('a diagnostics channel tells of each child as it is made', async (t) => {
+  await same(t, async (start) => {
+    const told: unknown[] = []
+    const listener = (message: unknown) => {
+      const { process: child, ...more } = message as { process: ChildProcess }
+      told.push([child, child instanceof ChildProcess, child.pid, Object.keys(more)])
+    }
+    subscribe('child_process', listener)
+    const children = [start(['exit', '0']), start([], {}, missing(t))]
+    unsubscribe('child_process', listener)
+    await Promise.all(children.map((child) => events(child)))
+    return told.map((entry, i) => {
+      const [child, ...rest] = entry as unknown[]
+      return [child === children[i], ...rest]
+    })
+  })
 })
 
 test('an error event that nobody listens to is thrown, as with child_process', async (t) => {

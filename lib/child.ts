@@ -5,6 +5,7 @@
  *     running → exited ──┴→ closed ('close', once every stream of the child is closed too)
  */
 import { ChildProcess } from 'node:child_process'
+import { channel } from 'node:diagnostics_channel'
 import { addAbortListener, EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Ending, Failure, Started } from '#binding'
@@ -32,6 +33,9 @@ const DISPOSAL_MS = 5_000
 const EMITTED = new Set(['EACCES', 'EAGAIN', 'EMFILE', 'ENFILE', 'ENOENT'])
 /** After these Node has not made the streams. */
 const WITHOUT_STREAMS = new Set(['EMFILE', 'ENFILE'])
+
+/** Who watches what child_process makes (tracers) is told of ours as well. */
+const made = channel('child_process')
 
 /** Starts the program. Throws what Node throws, and emits what Node emits. */
 export function spawnChild(start: ChildStart): PublicChild {
@@ -81,6 +85,7 @@ class Child extends EventEmitter {
       this.#settle = { resolve, reject }
     })
     this.status.catch(() => undefined) // looked at or not: 'error' and 'exit' tell the same
+    if (made.hasSubscribers) made.publish({ process: this })
     const result = engine().spawn(launch, (ending) => this.#exit(ending))
     if (isFailure(result)) this.#fail(result, name, args, slots)
     else this.#run(result.started, result.hold, slots)

@@ -123,7 +123,7 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
     permit('child', this.name)
     const { argv0, cwd, cwdRoot, detached, group, seal, scripts } = this.#plan
     const env = this.#plan.env ?? ownEnvironment()
-    const request: Request = {
+    const request = check.bare<Request>({
       ...this.#target.locate(),
       argv: [argv0 ?? this.#target.argv0, ...this.args],
       stdio: slots,
@@ -131,7 +131,7 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
       group,
       ...sealRequest(seal),
       scripts,
-    }
+    })
     if (env) request.env = [...env]
     if (cwd !== undefined) request.cwd = cwd
     return {
@@ -174,7 +174,7 @@ function command<Out extends string | Buffer, C extends Child>(
   const { plan, options: shown } = readOptions(options)
   if (plan.scripts === 'root' && !target.hasRoot)
     throw invalidValue('options.scripts', 'needs a Root to find the interpreter in: a descriptor has none', 'root')
-  return make({ target, args: checked, plan, options: shown })
+  return make({ target: check.bare(target), args: checked, plan, options: shown })
 }
 
 function heldTarget(executable: Executable): Target {

@@ -6,6 +6,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Directory, Ending, Failure, Limits, Engine as NativeEngine, Program, Request, Started } from '#binding'
 import { binding } from './binding.ts'
 import { isFailure } from './errors.ts'
+import { bare } from './validate.ts'
 
 /** A start, as the Rust half takes it. */
 export interface Launch {
@@ -35,7 +36,10 @@ class Engine {
 
   constructor() {
     this.#native = new binding.Engine(() => {
-      for (const ending of this.#native.collect()) this.#deliver(ending)
+      const endings = this.#native.collect()
+      afterWaitingReads(() => {
+        for (const ending of endings) this.#deliver(bare(ending))
+      })
     })
   }
 
@@ -43,7 +47,7 @@ class Engine {
   spawn({ request, root, program, cwdRoot }: Launch, listener: Listener): { started: Started; hold: Hold } | Failure {
     const id = ++this.#lastId
     const result = this.#native.spawn(id, request, root, program, cwdRoot)
-    return isFailure(result) ? result : { started: result, hold: this.#expect(id, listener) }
+    return isFailure(result) ? bare(result) : { started: result, hold: this.#expect(id, listener) }
   }
 
   /** Starts on a thread of its own and captures. `listener` is called once, also when nothing could be started. */
@@ -95,6 +99,15 @@ class Engine {
     if (before === 0) this.#native.ref()
     else if (this.#referenced === 0) this.#native.unref()
   }
+}
+
+/**
+ * As with child_process, whose SIGCHLD libuv looks at last: what a child has written by its end, and the end of its
+ * streams, come before its 'exit'. This turn of the loop may have asked for events before the child was done, so that
+ * one whole turn has to pass.
+ */
+function afterWaitingReads(act: () => void): void {
+  setImmediate(() => setImmediate(act))
 }
 
 class HeldRun implements Hold {

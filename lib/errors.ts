@@ -75,7 +75,7 @@ export type SpawnError = CommandRootError & { spawnargs: readonly string[] }
 
 /** Whether the Rust half did not do what it was asked. */
 export function isFailure(result: object): result is Failure {
-  return 'errno' in result && 'step' in result
+  return Object.hasOwn(result, 'errno') && Object.hasOwn(result, 'step')
 }
 
 /** From a failure to an error, as output() rejects with it and openRoot() throws it. `name`: what was asked for. */

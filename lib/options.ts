@@ -46,15 +46,15 @@ const NAMES = [...Object.keys(OPTIONS), ...Object.keys(REFUSED)]
 
 /** `options`: what Command.options shows, a deeply frozen copy. `plan`: what its starts use. */
 export function readOptions(value: unknown): { options: Readonly<CommandOptions>; plan: Plan } {
-  const kept = value === undefined ? {} : checkEach(check.object(value, 'options'))
+  const kept = value === undefined ? check.bare<Kept>({}) : checkEach(check.object(value, 'options'))
   checkTogether(kept)
-  return { plan: planOf(kept), options: publish(kept) }
+  return { plan: planOf(kept), options: publish({ ...kept }) }
 }
 
 function checkEach(options: object): Kept {
-  const kept: Record<string, unknown> = {}
+  const kept = check.bare<Record<string, unknown>>({})
   for (const [key, value] of check.ownProperties(options, 'options', NAMES, NULLABLE)) {
-    const refusal = REFUSED[key]
+    const refusal = Object.hasOwn(REFUSED, key) ? REFUSED[key] : undefined
     if (refusal !== undefined) throw invalidValue(`options.${key}`, refusal, value)
     kept[key] = OPTIONS[key as keyof CommandOptions](value, `options.${key}`)
   }

@@ -7,6 +7,7 @@ import { AbortError, CommandRootError, exitErrorOf, failureError } from './error
 import type { Plan } from './options.ts'
 import { handOver } from './streams.ts'
 import type { CommandOutput } from './types.ts'
+import { bare } from './validate.ts'
 
 /** Everything that one run needs to know. */
 export interface Run {
@@ -34,13 +35,13 @@ export async function runOutput({ name, launch, plan }: Run): Promise<AnyOutput>
     handOver(plan.stdio)
   })
   // Whoever aborts before this settles sees it rejected, though the child may just have ended by itself.
-  return resultOf(aborted ? { ...ending, aborted } : ending, name, plan)
+  return resultOf(aborted ? bare({ ...ending, aborted }) : ending, name, plan)
 }
 
 /** Runs on this thread, which does nothing else meanwhile. */
 export function runOutputSync({ name, launch, plan }: Run): AnyOutput {
   throwIfAborted(plan)
-  const ending = engine().outputSync(launch, limitsOf(plan, launch))
+  const ending = bare(engine().outputSync(launch, limitsOf(plan, launch)))
   handOver(plan.stdio)
   return resultOf(ending, name, plan)
 }
@@ -51,7 +52,7 @@ function throwIfAborted({ signal }: Plan): void {
 }
 
 function limitsOf(plan: Plan, { request }: Launch): Limits {
-  return {
+  return bare({
     // A pipe that was asked for and has nothing to bring is closed at once: nobody else could do it.
     ...(request.stdio[0] === 'pipe' && { input: plan.input ?? new Uint8Array() }),
     maxBuffer: plan.maxBuffer,
@@ -60,7 +61,7 @@ function limitsOf(plan: Plan, { request }: Launch): Limits {
     killSignal: plan.killSignal,
     ...(plan.forceKillAfter !== undefined && { forceKillAfter: plan.forceKillAfter }),
     ...(plan.waitDelay !== undefined && { waitDelay: plan.waitDelay }),
-  }
+  })
 }
 
 function resultOf(ending: Ending, name: string, plan: Plan): AnyOutput {

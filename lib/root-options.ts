@@ -16,7 +16,7 @@ type Given = { [K in keyof typeof ROOT_OPTIONS]?: ReturnType<(typeof ROOT_OPTION
 
 /** RootOptions as the Rust half takes them, where what is absent is inherited; and `name`, for those who have it. */
 export function readRootOptions(options: unknown, more: readonly 'name'[] = []): { rules: Rules; name?: string } {
-  const given: Record<string, unknown> = {}
+  const given = check.bare<Record<string, unknown>>({})
   if (options !== undefined) {
     const known = ['resolve', 'symlinks', 'crossMounts', ...more] as const
     for (const [key, value] of check.ownProperties(check.object(options, 'options'), 'options', known)) {
@@ -24,11 +24,11 @@ export function readRootOptions(options: unknown, more: readonly 'name'[] = []):
     }
   }
   const { resolve, symlinks, crossMounts, name } = given as Given
-  const rules: Rules = {}
+  const rules = check.bare<Rules>({})
   if (resolve !== undefined) rules.inRoot = resolve === 'in-root'
   if (symlinks !== undefined) rules.followLinks = symlinks === 'follow'
   if (crossMounts !== undefined) rules.crossMounts = crossMounts
-  return name === undefined ? { rules } : { rules, name }
+  return check.bare(name === undefined ? { rules } : { rules, name })
 }
 
 /** A check that refuses, by name, every value but `nothing`: the one that asks for what happens anyway. */

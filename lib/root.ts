@@ -36,7 +36,7 @@ export class Root implements Disposable {
 
   private constructor(held: Held) {
     if (!held) throw illegalConstructor()
-    this.#held = held
+    this.#held = check.bare(held)
   }
 
   /** Its descriptor, -1 once closed. It stays this object's. */

@@ -15,5 +15,5 @@ export function checkSeal(value: unknown, name: string): Seal {
 }
 
 export function sealRequest(seal: Seal | undefined): { seal: boolean; sha256?: string } {
-  return typeof seal === 'object' ? { seal: true, sha256: seal.sha256 } : { seal: seal ?? false }
+  return check.bare(typeof seal === 'object' ? { seal: true, sha256: seal.sha256 } : { seal: seal ?? false })
 }

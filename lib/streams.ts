@@ -117,29 +117,30 @@ export function connect(fds: readonly number[], slots: readonly Slot[]): (Socket
   })
 }
 
-/** The streams of a child that never started: they take no data, end at once when read, and close without an error. */
+/**
+ * The streams of a child that never started: they take no data, end when read, and close without an error. Their end
+ * comes with the next turn of the loop, after 'error', as from a pipe whose other end has gone.
+ */
 export function connectNothing(slots: readonly Slot[]): (Socket | null)[] {
   return slots.map((slot, i) => {
     if (slot !== 'pipe') return null
-    const direction = directionOf(i)
     const never = (): void => undefined
     const socket: Socket = new Socket({
-      ...direction,
+      ...directionOf(i),
       write: never,
       writev: never,
-      final: never,
+      final: i === 0 ? never : (done: () => void): void => done(),
       destroy(error: Error | null, done: (error: Error | null) => void): void {
         done(error)
-        process.nextTick(() => socket.emit('close', error !== null))
+        setImmediate(() => socket.emit('close', error !== null))
       },
     } as object)
-    if (!direction.readable) return socket
-    socket.push(null)
-    return socket.once('end', () => socket.destroy())
+    if (i > 0) setImmediate(() => socket.destroyed || socket.push(null))
+    return socket
   })
 }
 
-/** 0 to 2 are pipes, which go one way; what is beyond is a socketpair. */
+/** As in Node, which has socketpairs: what is read says of itself that it can be written, though 1 and 2 go one way. */
 function directionOf(index: number): { readable: boolean; writable: boolean } {
-  return { readable: index > 0, writable: index === 0 || index > 2 }
+  return { readable: index > 0, writable: true }
 }

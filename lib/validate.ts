@@ -124,6 +124,14 @@ function unknownOption(name: string, key: string, known: readonly string[]): Typ
   return invalidValue(`${name}.${key}`, near ? `is unknown; did you mean '${near}'?` : 'is unknown')
 }
 
+/**
+ * A copy through which nothing shows that somebody has put on Object.prototype: what it lacks is undefined, to the Rust
+ * half too.
+ */
+export function bare<T extends object>(value: T): T {
+  return Object.assign(Object.create(null) as T, value)
+}
+
 /** The candidate that the fewest slips of the fingers turn into `word`; undefined when even that is far. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const farthest = Math.max(2, Math.ceil(word.length / 3))

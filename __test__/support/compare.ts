@@ -87,7 +87,29 @@ export const state = (child: ChildProcess) => ({
   killed: child.killed,
   connected: child.connected,
   stdin: child.stdin && { destroyed: child.stdin.destroyed, writable: child.stdin.writable },
-  stdout: child.stdout && { destroyed: child.stdout.destroyed, readable: child.stdout.readable },
-  stderr: child.stderr && { destroyed: child.stderr.destroyed, readable: child.stderr.readable },
+  stdout: child.stdout && { destroyed: child.stdout.destroyed, ...directions(child.stdout) },
+  stderr: child.stderr && { destroyed: child.stderr.destroyed, ...directions(child.stderr) },
   stdio: child.stdio?.map((stream) => stream !== null),
 })
+
+/** Node's are sockets, whatever their type says. */
+function directions(stream: Readable): object {
+  const { readable, writable, readyState } = stream as Readable & { writable?: boolean; readyState?: string }
+  return { readable, writable, readyState }
+}
+
+/**
+ * What the child and its streams emit, to the end of all of it: 'close' of the streams apart, which comes by itself.
+ */
+export async function streamEvents(child: ChildProcess): Promise<{ order: string[]; closed: string[] }> {
+  const [order, closed]: [string[], string[]] = [[], []]
+  for (const [name, emitter] of [['child', child], ...child.stdio.entries()] as const) {
+    if (!emitter) continue
+    for (const event of ['spawn', 'error', 'exit', 'resume', 'end', 'prefinish', 'finish'])
+      emitter.on(event, () => order.push(`${name} ${event}`))
+    emitter.on('close', (...how: unknown[]) => closed.push(`${name} close ${JSON.stringify(how)}`))
+  }
+  await new Promise((resolve) => child.on('close', resolve))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  return { order, closed: closed.sort() }
+}
