@@ -34,11 +34,22 @@ fn answer(opened: &Result<OwnedFd>) -> Answer {
 pub(super) fn agreed(root: &Directory, rules: Rules, name: &[u8], flags: OFlag) -> Answer {
     let path = CString::new(name).unwrap();
     // Both are held while they are compared, or an inode of procfs would change its number.
-    let [kernels, ours] =
-        [Resolver::Openat2, Resolver::Walk].map(|resolver| resolver.open(root.as_fd(), rules, &path, flags));
+    let [kernels, ours] = [Resolver::Openat2, Resolver::Walk]
+        .map(|resolver| patiently(|| resolver.open(root.as_fd(), rules, &path, flags)));
     let shown = String::from_utf8_lossy(name.get(..name.len().min(80)).unwrap_or_default()).into_owned();
     assert_eq!(answer(&kernels), answer(&ours), "'{shown}' under {rules:?} with {flags:?}");
     answer(&kernels)
+}
+
+/// openat2 says EAGAIN while anything on the system is renamed or mounted, and other tests do both; who uses it takes the
+/// walk then.
+fn patiently(open: impl Fn() -> Result<OwnedFd>) -> Result<OwnedFd> {
+    loop {
+        match open() {
+            Err(failure) if failure.errno == Errno::EAGAIN => std::thread::yield_now(),
+            answer => return answer,
+        }
+    }
 }
 
 fn agree_always(root: &Directory, name: &[u8]) {
