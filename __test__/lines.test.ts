@@ -101,6 +101,26 @@ test('what does not start, and an abort, throw at the loop', async (t) => {
   await rejects(t, all(sh('exit 0', { signal: AbortSignal.abort() })), 'ABORT_ERR')
 })
 
+test('after an abort or its time it does not wait for pipes that others hold', async (t) => {
+  const holding = (options: CommandOptions<undefined, undefined>) => sh('echo $$; sleep 60 & echo $!', options)
+  const timed = await all(holding({ timeout: 200 }))
+  process.kill(Number(timed.lines[1]), 'SIGKILL')
+  t.deepEqual(timed.status, { code: 0, signal: null, success: false, timedOut: true })
+
+  const controller = new AbortController()
+  const loop = holding({ signal: controller.signal }).lines()
+  await loop.next()
+  const holder = Number((await loop.next()).value)
+  await until(() => !isAlive(holder) || childrenOf().length === 0)
+  controller.abort()
+  await rejects(t, loop.next(), 'ABORT_ERR')
+  process.kill(holder, 'SIGKILL')
+
+  const waited = await all(holding({ waitDelay: 50 }))
+  process.kill(Number(waited.lines[1]), 'SIGKILL')
+  t.deepEqual(waited.status, ok)
+})
+
 test('what lines() cannot give is refused at once', (t: ExecutionContext) => {
   refuses(t, () => commandRoot(root, 'x', [], { encoding: 'utf16le' }).lines(), 'ERR_INVALID_ARG_VALUE', ['encoding'])
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const

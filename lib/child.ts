@@ -7,7 +7,7 @@
 import { ChildProcess } from 'node:child_process'
 import { channel } from 'node:diagnostics_channel'
 import { addAbortListener, EventEmitter } from 'node:events'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { Ending, Failure, Started } from '#binding'
 import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
 import { engine, type Hold, type Launch } from './engine.ts'
@@ -43,9 +43,6 @@ export function spawnChild(start: ChildStart): PublicChild {
   return new Child(start) as unknown as PublicChild
 }
 
-/** Whether its timeout was what ended it. */
-export let hasTimedOut: (child: PublicChild) => boolean
-
 class Child extends EventEmitter {
   pid: number | undefined
   stdin: Socket | null | undefined
@@ -71,10 +68,6 @@ class Child extends EventEmitter {
   #openEnds = 1 // the process itself; each stream that is read adds one
   #disarm: (() => void)[] = []
   #settle!: { resolve: (status: CommandStatus) => void; reject: (error: unknown) => void }
-
-  static {
-    hasTimedOut = (child) => #timedOut in child && child.#timedOut
-  }
 
   constructor({ name, args, launch, slots, plan }: ChildStart) {
     super()
@@ -234,10 +227,7 @@ class Child extends EventEmitter {
   #closeLater(): void {
     const { waitDelay } = this.#plan
     if (waitDelay === undefined) return
-    const close = (): void => {
-      for (const socket of this.stdio?.slice(1) ?? []) if (socket) closeWhenQuiet(socket)
-    }
-    const timer = setTimeout(close, Math.min(waitDelay, MAX_INT32))
+    const timer = setTimeout(() => closeStreams(this), Math.min(waitDelay, MAX_INT32))
     this.once('close', () => clearTimeout(timer))
   }
 
@@ -293,6 +283,11 @@ class Child extends EventEmitter {
       this.emit('error', error)
     }
   }
+}
+
+/** Closes what is read from a child, though others still hold it open. */
+export function closeStreams({ stdio }: { stdio?: readonly unknown[] | undefined }): void {
+  for (const stream of stdio?.slice(1) ?? []) if (stream instanceof Socket) closeWhenQuiet(stream)
 }
 
 /** Closes a stream once nothing more comes of it; one that never falls quiet, after a while all the same. */

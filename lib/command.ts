@@ -98,7 +98,8 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
   /**
    * The program's standard output line by line, while it runs: text, the \n (and a \r before it) cut, a last line
    * without one included. Started by the first step of the loop; leaving the loop early ends the program and waits for
-   * that. Returns how it ended; throws what output() rejects with.
+   * that. Returns how it ended. What does not start, an abort, a line beyond maxBuffer, and with `check` what did not
+   * succeed are thrown at the loop.
    */
   lines(): AsyncGenerator<string, CommandStatus & { timedOut: boolean }, void> {
     checkLines(this.#plan)

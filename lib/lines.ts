@@ -1,12 +1,13 @@
 /** lines(): a program's standard output line by line, while it runs. */
 
 import { Buffer } from 'node:buffer'
-import { once } from 'node:events'
+import { addAbortListener, once } from 'node:events'
 import { invalidValue } from './argument-errors.ts'
-import { type ChildStart, hasTimedOut, spawnChild } from './child.ts'
+import { type ChildStart, closeStreams, spawnChild } from './child.ts'
 import { AbortError, CommandRootError, exitErrorOf } from './errors.ts'
 import type { Plan } from './options.ts'
 import type { Child, CommandOutput, CommandStatus } from './types.ts'
+import { MAX_INT32 } from './validate.ts'
 
 /** How a run of lines() ended. */
 export type LinesStatus = CommandStatus & { timedOut: boolean }
@@ -27,14 +28,14 @@ export function checkLines({ encoding }: Plan): void {
 /** Starts the program when the first line is asked for. Leaving the loop early ends it, and waits until it is reaped. */
 export async function* readLines(start: () => ChildStart, plan: Plan): AsyncGenerator<string, LinesStatus, void> {
   if (plan.signal?.aborted) throw new AbortError(plan.signal.reason)
-  const began = performance.now()
   const child = spawnChild(start())
   const run = new LinesRun(child, plan)
   try {
     await run.started
     yield* run.lines()
-    return await run.end(began)
+    return await run.end()
   } finally {
+    run.letGo()
     await child[Symbol.asyncDispose]()
   }
 }
@@ -42,10 +43,14 @@ export async function* readLines(start: () => ChildStart, plan: Plan): AsyncGene
 class LinesRun {
   /** Rejects with what the start failed with. */
   readonly started: Promise<unknown>
+  readonly #began = performance.now()
   readonly #child: Child
   readonly #plan: Plan
   readonly #closed: Promise<unknown>
-  #error: Error | undefined
+  readonly #timer: NodeJS.Timeout | undefined
+  readonly #listening: Disposable | undefined
+  #aborted = false
+  #timedOut = false
   #stderr: Buffer = Buffer.alloc(0)
 
   constructor(child: Child, plan: Plan) {
@@ -53,36 +58,65 @@ class LinesRun {
     this.#plan = plan
     this.started = once(child, 'spawn')
     this.#closed = new Promise((resolve) => child.once('close', resolve))
-    // An abort; what the start failed with is in `started` already.
-    child.on('error', (error) => {
-      this.#error = error
-    })
+    child.on('error', () => undefined) // an abort, which is seen below, or what `started` rejects with
+    child.once('exit', () => this.#closeHeld())
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#stderr = Buffer.concat([this.#stderr, chunk]).subarray(-KEPT_BYTES)
     })
     // EPIPE: it need not read what it is given.
     child.stdin?.on('error', () => undefined).end(plan.input)
+    if (plan.timeout > 0) this.#timer = setTimeout(() => this.#expire(), Math.min(plan.timeout, MAX_INT32))
+    if (plan.signal) this.#listening = addAbortListener(plan.signal, () => this.#abort())
+  }
+
+  letGo(): void {
+    clearTimeout(this.#timer)
+    this.#listening?.[Symbol.dispose]()
   }
 
   async *lines(): AsyncGenerator<string, void, void> {
     const splitter = new Splitter(this.#plan)
-    for await (const chunk of this.#child.stdout ?? []) {
-      for (const line of splitter.push(chunk as Buffer)) yield this.#text(line)
-      if (splitter.overflowed) throw this.#overflow()
+    try {
+      for await (const chunk of this.#child.stdout ?? []) {
+        for (const line of splitter.push(chunk as Buffer)) yield this.#text(line)
+        if (splitter.overflowed) throw this.#overflow()
+      }
+    } catch (error) {
+      // We have closed it, since somebody else still held it open.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE')) throw error
     }
     const last = splitter.rest()
     if (last) yield this.#text(last)
   }
 
   /** Waits for the end of all of it. */
-  async end(began: number): Promise<LinesStatus> {
+  async end(): Promise<LinesStatus> {
     await this.#closed
-    if (this.#error) throw this.#error
-    const status = await this.#child.status
-    const timedOut = hasTimedOut(this.#child)
-    const output = this.#output(status, timedOut, performance.now() - began)
+    const { code, signal } = await this.#child.status
+    const status = { code, signal, success: code === 0 && !this.#timedOut }
+    const output = this.#output(status)
+    if (this.#aborted) throw new AbortError(this.#plan.signal?.reason, output)
     if (this.#plan.check && !status.success) throw exitErrorOf(output, this.#stderr, this.#child.spawnfile, this.#plan)
-    return { ...status, timedOut }
+    return { ...status, timedOut: this.#timedOut }
+  }
+
+  // The child itself is ended by what spawn() does at both; here it is about the pipes that others may hold.
+
+  #expire(): void {
+    this.#timedOut = true
+    this.#closeHeld()
+  }
+
+  #abort(): void {
+    this.#aborted = true
+    this.#closeHeld()
+  }
+
+  /** As output(): after an abort or its time nobody is waited for, unless waitDelay says so. */
+  #closeHeld(): void {
+    const { exitCode, signalCode } = this.#child
+    const isOver = exitCode !== null || signalCode !== null
+    if (isOver && (this.#aborted || this.#timedOut) && this.#plan.waitDelay === undefined) closeStreams(this.#child)
   }
 
   #text(line: Buffer): string {
@@ -95,7 +129,7 @@ class LinesRun {
   }
 
   /** The lines have been given away; what is left to show is stderr. */
-  #output(status: CommandStatus, timedOut: boolean, durationMs: number): CommandOutput<string | Buffer> {
+  #output(status: CommandStatus): CommandOutput<string | Buffer> {
     const { encoding } = this.#plan
     const resourceUsage = this.#child.resourceUsage() ?? process.resourceUsage()
     const [stdout, stderr] = encoding ? ['', this.#stderr.toString(encoding)] : [Buffer.alloc(0), this.#stderr]
@@ -104,9 +138,9 @@ class LinesRun {
       pid: this.#child.pid ?? 0,
       stdout,
       stderr,
-      timedOut,
+      timedOut: this.#timedOut,
       truncated: true,
-      durationMs,
+      durationMs: performance.now() - this.#began,
       resourceUsage,
     }
   }
