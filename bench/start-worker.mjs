@@ -1,5 +1,5 @@
-// One process with so many bytes resident. For each message it starts /usr/bin/true by every contender once, and
-// answers with the times in microseconds.
+// One process with so many bytes resident, and one contender. For each message it starts /usr/bin/true so many times, and
+// answers with the times in microseconds: a list of them by name.
 import child_process from 'node:child_process'
 import { promisify } from 'node:util'
 import { commandRoot, openRoot } from 'command-root'
@@ -23,29 +23,42 @@ const contenders = {
   },
 }
 
-process.on('message', async ({ reversed }) => {
-  const times = {}
-  const names = Object.keys(contenders)
-  for (const name of reversed ? names.reverse() : names) await take(name, contenders[name], times)
-  process.send({ times })
+const contender = contenders[process.argv[3]]
+
+process.on('message', async ({ turns }) => {
+  const taken = {}
+  for (let turn = 0; turn < turns; turn++) {
+    for (const [name, time] of Object.entries(await take(contender))) {
+      taken[name] ??= []
+      taken[name].push(time)
+    }
+  }
+  process.send({ taken })
 })
 process.send({ resident: process.memoryUsage.rss(), held: resident.length })
 
-async function take(name, { spawn, output }, times) {
+// A moment of rest before each start: on two processors the last one's end would still be in the next one's way.
+const rest = () => new Promise((resolve) => setTimeout(resolve, 1))
+
+async function take({ spawn, output }) {
+  const times = {}
   for (const stdio of ['ignore', 'pipe']) {
+    await rest()
     const start = process.hrtime.bigint()
     const child = spawn(stdio)
-    times[`${name} block ${stdio}`] = since(start)
+    times[`block ${stdio}`] = since(start)
     child.once('exit', () => {
-      if (stdio === 'ignore') times[`${name} exit`] = since(start)
+      if (stdio === 'ignore') times.exit = since(start)
     })
     await new Promise((resolve) => child.once('close', resolve))
   }
+  await rest()
   const start = process.hrtime.bigint()
   const run = output()
-  times[`${name} call`] = since(start)
+  times.call = since(start)
   await run
-  times[`${name} run`] = since(start)
+  times.run = since(start)
+  return times
 }
 
 function since(start) {

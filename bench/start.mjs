@@ -1,8 +1,9 @@
 // How long spawn() blocks the JavaScript thread, and how long a run of /usr/bin/true takes, beside node:child_process,
 // with little and with much memory resident.
 //
-// Absolute times mean little on a busy machine, so everything is interleaved: one process for each size of memory, and
-// in each round every process starts a program by every contender once.
+// Absolute times mean little on a busy machine, so everything is interleaved: one process for each size of memory and
+// each contender, which have their turns one after the other. Not one process for both contenders: after child_process
+// has forked, every page that is written to costs a fault, and the other one would pay for it.
 import { machine, nodeWorker, options, printTable, ratio, spread } from './measure.mjs'
 
 const MiB = 1024 * 1024
@@ -10,33 +11,41 @@ const SIZES = [
   { name: '50 MiB', bytes: 50 * MiB },
   { name: '1 GiB', bytes: 1024 * MiB },
 ]
-const WARM_UP = 20
+const TURNS = 10
+const WARM_UP = 2
 
 const { rounds, json } = options(300)
-const workers = SIZES.map(({ bytes }) => nodeWorker('start-worker.mjs', [String(bytes)]))
-const sizes = await Promise.all(workers.map((worker) => worker.answer()))
+const CONTENDERS = ['ours', 'child_process']
+const workers = SIZES.map(({ bytes }) =>
+  CONTENDERS.map((contender) => nodeWorker('start-worker.mjs', [String(bytes), contender])),
+)
+const sizes = await Promise.all(
+  workers.map(async (pair) => (await Promise.all(pair.map((worker) => worker.answer())))[0]),
+)
 const samples = await measure()
-for (const worker of workers) worker.end()
+for (const worker of workers.flat()) worker.end()
 
 if (json) console.log(JSON.stringify({ machine: machine(), sizes, samples }))
 else print()
 
-/** For each size: for each measure, its values in order of the rounds, in microseconds. */
+/** For each size: for each contender and measure, its values in order, in microseconds. */
 async function measure() {
-  const samples = SIZES.map(() => new Map())
-  for (let round = -WARM_UP; round < rounds; round++) {
-    for (const [index, worker] of workers.entries()) {
-      worker.send({ reversed: round % 2 !== 0 })
-      const { times } = await worker.answer()
-      if (round < 0) continue
-      for (const [name, time] of Object.entries(times)) {
-        const list = samples[index].get(name) ?? []
-        samples[index].set(name, list)
-        list.push(time)
+  const samples = SIZES.map(() => ({}))
+  for (let round = -WARM_UP; round < rounds / TURNS; round++) {
+    for (const [index, pair] of workers.entries()) {
+      for (const [which, worker] of pair.entries()) {
+        worker.send({ turns: TURNS })
+        const { taken } = await worker.answer()
+        if (round < 0) continue
+        for (const [measure, times] of Object.entries(taken)) {
+          const name = `${CONTENDERS[which]} ${measure}`
+          samples[index][name] ??= []
+          samples[index][name].push(...times)
+        }
       }
     }
   }
-  return samples.map((bySize) => Object.fromEntries(bySize))
+  return samples
 }
 
 function print() {
