@@ -5,7 +5,9 @@ import { promisify } from 'node:util'
 import { commandRoot, openRoot } from 'command-root'
 
 const CHUNK = 1024 * 1024
-const resident = []
+// Kept by the global object: what nothing refers to any more would be collected, and not be resident.
+globalThis.resident = []
+const { resident } = globalThis
 while (process.memoryUsage.rss() < Number(process.argv[2])) resident.push(Buffer.alloc(CHUNK, 1))
 
 const root = openRoot('/usr')
@@ -33,7 +35,7 @@ process.on('message', async ({ turns }) => {
       taken[name].push(time)
     }
   }
-  process.send({ taken })
+  process.send({ taken, resident: process.memoryUsage.rss() })
 })
 process.send({ resident: process.memoryUsage.rss(), held: resident.length })
 

@@ -35,7 +35,8 @@ async function measure() {
     for (const [index, pair] of workers.entries()) {
       for (const [which, worker] of pair.entries()) {
         worker.send({ turns: TURNS })
-        const { taken } = await worker.answer()
+        const { taken, resident } = await worker.answer()
+        sizes[index].resident = resident
         if (round < 0) continue
         for (const [measure, times] of Object.entries(taken)) {
           const name = `${CONTENDERS[which]} ${measure}`

@@ -157,12 +157,9 @@ fn a_script_is_denied_before_the_start_where_its_interpreter_would_run() {
 
 #[test]
 fn descriptors_are_closed_whatever_is_refused() {
-    const STRAY: i32 = 611;
     let null = File::open("/dev/null").unwrap();
-    // Inheritable, as a careless library leaves it.
-    // SAFETY: a number that nobody else here uses.
-    let stray = unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&null), STRAY) };
-    assert_eq!(stray, STRAY);
+    // Inheritable, as a careless library leaves it; a number that nobody else here uses.
+    crate::sys::fd::leave_open_at(&null, 611).unwrap();
     let script = "[ -e /proc/self/fd/611 ] && echo open || echo closed";
     for list in ["", "close_range", "close_range=EPERM"] {
         where_refused(list, || {

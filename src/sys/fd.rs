@@ -59,3 +59,10 @@ pub(crate) fn read_onto(fd: impl AsFd, buffer: &mut Vec<u8>, limit: usize) -> Re
     unsafe { buffer.set_len(buffer.len() + read) };
     Ok(read)
 }
+
+/// For tests: another descriptor of the same file, at this number, inheritable and never closed.
+#[cfg(test)]
+pub(crate) fn leave_open_at(fd: impl AsFd, number: RawFd) -> Result<(), Errno> {
+    // SAFETY: the number is one that the test alone uses.
+    Errno::result(unsafe { libc::dup2(fd.as_fd().as_raw_fd(), number) }).map(drop)
+}
