@@ -17,31 +17,31 @@ const leaving = (then: string, options: Options = {}, holder = 'sleep 60'): Comm
 
 const pidIn = (text: string): number => Number.parseInt(text, 10)
 
-test('by default only the child is ended, with killScope: group all that it started', async (t) => {
-  const alone = await leaving('exec sleep 60', { timeout: 150 }).output()
+test.serial('by default only the child is ended, with killScope: group all that it started', async (t) => {
+  const alone = await leaving('exec sleep 60', { timeout: 1000 }).output()
   t.deepEqual([alone.signal, alone.timedOut], ['SIGTERM', true])
   const survivor = pidIn(alone.stdout)
   t.true(isAlive(survivor))
   process.kill(survivor, 'SIGKILL')
 
-  const group = await leaving('exec sleep 60', { timeout: 150, killScope: 'group' }).output()
+  const group = await leaving('exec sleep 60', { timeout: 1000, killScope: 'group' }).output()
   t.deepEqual([group.signal, group.timedOut], ['SIGTERM', true])
   await until(() => !isAlive(pidIn(group.stdout)))
   t.pass()
 })
 
-test('a group is reached though its leader has gone', async (t) => {
+test.serial('a group is reached though its leader has gone', async (t) => {
   for (const detached of [false, true]) {
-    const output = await leaving('exit 0', { timeout: 150, killScope: 'group', detached }).output()
+    const output = await leaving('exit 0', { timeout: 1000, killScope: 'group', detached }).output()
     t.deepEqual([output.code, output.timedOut, output.success], [0, true, false])
     await until(() => !isAlive(pidIn(output.stdout)))
   }
-  const sync = leaving('exit 0', { timeout: 150, killScope: 'group' }).outputSync()
+  const sync = leaving('exit 0', { timeout: 1000, killScope: 'group' }).outputSync()
   t.true(sync.timedOut)
   await until(() => !isAlive(pidIn(sync.stdout)))
 })
 
-test('kill() of spawn() reaches the group until close', async (t) => {
+test.serial('kill() of spawn() reaches the group until close', async (t) => {
   const child = leaving('exit 0', { killScope: 'group' }).spawn()
   const said = new Promise<string>((resolve) => child.stdout?.once('data', (data: Buffer) => resolve(String(data))))
   const closed = new Promise((resolve) => child.once('close', resolve))
@@ -55,9 +55,9 @@ test('kill() of spawn() reaches the group until close', async (t) => {
   t.false(child.kill())
 })
 
-test('forceKillAfter ends what does not heed its signal', async (t) => {
+test.serial('forceKillAfter ends what does not heed its signal', async (t) => {
   const args = ['ignore', '15', 'out', 'ready', 'sleep', '60000']
-  const options = { timeout: 300, forceKillAfter: 50 }
+  const options = { timeout: 1000, forceKillAfter: 50 }
   const output = await commandRoot(root, 'reporter', args, options).output()
   t.deepEqual([output.signal, output.timedOut, String(output.stdout)], ['SIGKILL', true, 'ready'])
   const sync = commandRoot(root, 'reporter', args, options).outputSync()
@@ -69,13 +69,13 @@ test('forceKillAfter ends what does not heed its signal', async (t) => {
   t.deepEqual(await child.status, { code: null, signal: 'SIGKILL', success: false })
 })
 
-test('forceKillAfter reaches what is left of a group', async (t) => {
+test.serial('forceKillAfter reaches what is left of a group', async (t) => {
   const stubborn = `${programs}/reporter ignore 15 out ready close-and-sleep 60000`
   const options = { killScope: 'group', forceKillAfter: 100, stdio: ['ignore', 'pipe', 'ignore'] } as const
   const script = `(exec ${stubborn}) & echo $!; read x < /dev/zero`
   const command = (timeout: number) =>
     commandRoot(shellRoot, shell.name, ['-c', script], { ...options, timeout, encoding: 'utf8' })
-  const output = await command(300).output()
+  const output = await command(1000).output()
   t.true(output.timedOut)
   await until(() => !isAlive(pidIn(output.stdout)))
 
@@ -90,7 +90,7 @@ test('forceKillAfter reaches what is left of a group', async (t) => {
   await until(() => !isAlive(pidIn(said)))
 })
 
-test('pipes that others hold are waited for, or closed after waitDelay', async (t) => {
+test.serial('pipes that others hold are waited for, or closed after waitDelay', async (t) => {
   const output = await leaving('exit 5', { waitDelay: 50 }).output()
   t.deepEqual([output.code, output.timedOut], [5, false])
   const holder = pidIn(output.stdout)
@@ -115,7 +115,7 @@ test('pipes that others hold are waited for, or closed after waitDelay', async (
   t.false(isAlive(pidIn(short.stdout)))
 })
 
-test('disposal ends the group', async (t) => {
+test.serial('disposal ends the group', async (t) => {
   const child = leaving('exec sleep 60', { killScope: 'group' }).spawn()
   const member = pidIn(
     await new Promise<string>((resolve) => child.stdout?.once('data', (data) => resolve(String(data)))),

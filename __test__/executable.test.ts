@@ -142,7 +142,7 @@ test('another file behind the number is ESTALE', async (t) => {
   t.is(commandFd(again).outputSync().code, 0)
 })
 
-test('a closed number is EBADF', async (t) => {
+test.serial('a closed number is EBADF', async (t) => {
   const fd = fs.openSync(reporter, 'r')
   const command = commandFd(fd)
   fs.closeSync(fd)

@@ -103,7 +103,7 @@ test('what does not start, and an abort, throw at the loop', async (t) => {
 
 test('after an abort or its time it does not wait for pipes that others hold', async (t) => {
   const holding = (options: CommandOptions<undefined, undefined>) => sh('echo $$; sleep 60 & echo $!', options)
-  const timed = await all(holding({ timeout: 200 }))
+  const timed = await all(holding({ timeout: 1000 }))
   process.kill(Number(timed.lines[1]), 'SIGKILL')
   t.deepEqual(timed.status, { code: 0, signal: null, success: false, timedOut: true })
 

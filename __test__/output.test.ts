@@ -32,8 +32,9 @@ function both(
   title: string,
   body: (t: ExecutionContext, run: (args: string[], options?: CommandOptions) => ReturnType<Run>) => unknown,
 ) {
+  // One after the other: outputSync() holds this thread, and what runs beside it would lose its time to that.
   for (const [name, run] of runs) {
-    test(`${name}: ${title}`, async (t) => {
+    test.serial(`${name}: ${title}`, async (t) => {
       await body(t, (args, options) => run(commandRoot(root, 'reporter', args, options)))
     })
   }
@@ -275,7 +276,7 @@ both("overflow 'discard' keeps the first bytes and reads on to the end", async (
 })
 
 both('timeout: resolves with timedOut, and how it ended', async (t, run) => {
-  const output = await run(['out', 'before', 'sleep', '60000'], { timeout: 300, encoding: 'utf8' })
+  const output = await run(['out', 'before', 'sleep', '60000'], { timeout: 1000, encoding: 'utf8' })
   t.deepEqual(
     [output.timedOut, output.success, output.code, output.signal, output.stdout],
     [true, false, null, 'SIGTERM', 'before'],
@@ -287,15 +288,15 @@ both('timeout: resolves with timedOut, and how it ended', async (t, run) => {
 })
 
 both('timeout with check rejects, with all of it in the error', async (t, run) => {
-  const error = await rejects(t, run(['out', 'before', 'sleep', '60000'], { timeout: 300, check: true }), 'ERR_EXIT', [
-    'timeout of 300 ms',
+  const error = await rejects(t, run(['out', 'before', 'sleep', '60000'], { timeout: 1000, check: true }), 'ERR_EXIT', [
+    'timeout of 1000 ms',
   ])
   t.is((error.output as CommandOutput).timedOut, true)
 })
 
 both('timeout: an exit in order does not hide it', async (t, run) => {
   // The program is gone at once; a grandchild holds its pipes.
-  const output = await run(['out', 'kept', 'hold', '3000', 'exit', '0'], { timeout: 300, encoding: 'utf8' })
+  const output = await run(['out', 'kept', 'hold', '3000', 'exit', '0'], { timeout: 1000, encoding: 'utf8' })
   t.deepEqual([output.timedOut, output.success, output.code, output.stdout], [true, false, 0, 'kept'])
 })
 
