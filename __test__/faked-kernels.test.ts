@@ -1,11 +1,11 @@
 // The suite's core on kernels that lack things and in containers that refuse them: the same results everywhere, probe()
 // tells the truth, and what cannot be done is refused by name.
 
-import { spawn, spawnSync } from 'node:child_process'
-import path from 'node:path'
+import { spawnSync } from 'node:child_process'
 import test, { type ExecutionContext } from 'ava'
 import type { probe } from 'command-root'
-import { programs, reporter, repository, without } from './support/programs.ts'
+import { askParent } from './support/parents.ts'
+import { programs, without } from './support/programs.ts'
 import { isRoot, scratch } from './support/system.ts'
 
 interface Core {
@@ -14,25 +14,13 @@ interface Core {
 }
 
 /** The core's script, run by these words before it: a descriptor that it did not ask for is open in it. */
-async function run(t: ExecutionContext, before: readonly string[], env = {}): Promise<Core> {
-  const script = path.join(repository, '__test__', 'fixtures', 'core.mjs')
-  const [file = '', ...args] = [...before, process.execPath, script, programs, scratch(t)]
-  const child = spawn(reporter, ['open', '77', 'exec', file, ...args], {
-    cwd: repository,
+const run = (t: ExecutionContext, launcher: readonly string[], env = {}): Promise<Core> =>
+  askParent<Core>('core.mjs', {
+    before: ['open', '77'],
+    launcher,
+    args: [programs, scratch(t)],
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    stdout += chunk
-  })
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    stderr += chunk
-  })
-  const code = await new Promise((resolve) => child.on('close', resolve))
-  if (code !== 0) throw new Error(`the core ended with ${code}: ${stderr}`)
-  return JSON.parse(stdout) as Core
-}
 
 let first: Promise<Core> | undefined
 /** What this kernel itself does. */

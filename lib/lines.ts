@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer'
 import { addAbortListener, once } from 'node:events'
 import { invalidValue } from './argument-errors.ts'
 import { type ChildStart, closeStreams, spawnChild } from './child.ts'
+import { resourceUsageOf } from './ending.ts'
 import { AbortError, CommandRootError, exitErrorOf } from './errors.ts'
 import type { Plan } from './options.ts'
 import type { Child, CommandOutput, CommandStatus } from './types.ts'
@@ -131,7 +132,7 @@ class LinesRun {
   /** The lines have been given away; what is left to show is stderr. */
   #output(status: CommandStatus): CommandOutput<string | Buffer> {
     const { encoding } = this.#plan
-    const resourceUsage = this.#child.resourceUsage() ?? process.resourceUsage()
+    const resourceUsage = this.#child.resourceUsage() ?? resourceUsageOf(undefined)
     const [stdout, stderr] = encoding ? ['', this.#stderr.toString(encoding)] : [Buffer.alloc(0), this.#stderr]
     return {
       ...status,

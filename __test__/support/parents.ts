@@ -9,6 +9,8 @@ export interface ParentOptions {
   args?: readonly string[]
   /** the reporter's commands, carried out before it becomes Node */
   before?: readonly string[]
+  /** a program that becomes Node in its turn, and its words */
+  launcher?: readonly string[]
   nodeOptions?: readonly string[]
   env?: NodeJS.ProcessEnv
 }
@@ -21,9 +23,9 @@ export interface Ended {
 }
 
 export async function runParent(script: string, options: ParentOptions = {}): Promise<Ended> {
-  const { args = [], before = [], nodeOptions = [], env = process.env } = options
+  const { args = [], before = [], launcher = [], nodeOptions = [], env = process.env } = options
   const node = [process.execPath, ...nodeOptions, path.join(repository, '__test__', 'fixtures', script), ...args]
-  const child = spawn(reporter, [...before, 'exec', ...node], {
+  const child = spawn(reporter, [...before, 'exec', ...launcher, ...node], {
     env,
     cwd: repository,
     stdio: ['ignore', 'pipe', 'pipe'],
