@@ -111,8 +111,8 @@ test.serial('pipes that others hold are waited for, or closed after waitDelay', 
   t.true(isAlive(pidIn(said)))
   process.kill(pidIn(said), 'SIGKILL')
 
-  const short = await leaving('exit 5', {}, 'sleep 0.2').output()
-  t.false(isAlive(pidIn(short.stdout)))
+  const whole = await leaving('exit 5', {}, 'sh -c "sleep 0.2; echo late"').output()
+  t.regex(whole.stdout, /^\d+\nlate\n$/)
 })
 
 test.serial('disposal ends the group', async (t) => {
