@@ -79,7 +79,7 @@ class Child extends EventEmitter {
     })
     this.status.catch(() => undefined) // looked at or not: 'error' and 'exit' tell the same
     if (made.hasSubscribers) made.publish({ process: this })
-    const result = engine().spawn(launch, (ending) => this.#exit(ending))
+    const result = engine().spawn(launch, (ending) => this.#afterWaitingReads(() => this.#exit(ending)))
     if (isFailure(result)) this.#fail(result, name, args, slots)
     else this.#run(result.started, result.hold, slots)
     handOver(plan.stdio)
@@ -176,6 +176,20 @@ class Child extends EventEmitter {
       this.#openEnds++
       socket.on('close', () => this.#closeOne())
     }
+  }
+
+  /**
+   * As with child_process, whose SIGCHLD libuv looks at last: what a child has written by its end, and the end of its
+   * streams, come before its 'exit'. This turn of the loop may have asked for events before the child was done, so that
+   * one whole turn has to pass, unless there is nothing to be waited for.
+   */
+  #afterWaitingReads(act: () => void): void {
+    if (!this.#hasOpenStreams()) act()
+    else setImmediate(() => (this.#hasOpenStreams() ? setImmediate(act) : act()))
+  }
+
+  #hasOpenStreams(): boolean {
+    return this.#openEnds > 1
   }
 
   #exit(ending: Ending): void {

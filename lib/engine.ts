@@ -19,6 +19,9 @@ export interface Launch {
   readonly cwdRoot: Directory | null
 }
 
+/** Bun and Deno have libuv's names for other reasons; a poll handle of theirs panics, or looks every 10 ms. */
+const HAS_NODES_LOOP = process.platform === 'linux' && !process.versions.bun && !process.versions['deno']
+
 type Listener = (ending: Ending) => void
 
 /** Keeps the event loop alive until what it stands for has ended, or unref(). */
@@ -35,12 +38,10 @@ class Engine {
   #referenced = 0
 
   constructor() {
-    this.#native = new binding.Engine(() => {
-      const endings = this.#native.collect()
-      afterWaitingReads(() => {
-        for (const ending of endings) this.#deliver(bare(ending))
-      })
-    })
+    const wake = (): void => {
+      for (const ending of this.#native.collect()) this.#deliver(bare(ending))
+    }
+    this.#native = new binding.Engine(wake, HAS_NODES_LOOP)
   }
 
   /** Starts on this thread. `listener` is called when the child has ended. */
@@ -54,7 +55,8 @@ class Engine {
   output({ request, root, program, cwdRoot }: Launch, limits: Limits, listener: Listener): Hold {
     // Started first: should that throw, nobody is left waiting. Its ending cannot come before this turn is over.
     const id = ++this.#lastId
-    this.#native.output(id, request, limits, root, program, cwdRoot)
+    const ended = this.#native.output(id, request, limits, root, program, cwdRoot)
+    if (ended) process.nextTick(() => this.#deliver(bare(ended)))
     return this.#expect(id, listener)
   }
 
@@ -99,15 +101,6 @@ class Engine {
     if (before === 0) this.#native.ref()
     else if (this.#referenced === 0) this.#native.unref()
   }
-}
-
-/**
- * As with child_process, whose SIGCHLD libuv looks at last: what a child has written by its end, and the end of its
- * streams, come before its 'exit'. This turn of the loop may have asked for events before the child was done, so that
- * one whole turn has to pass.
- */
-function afterWaitingReads(act: () => void): void {
-  setImmediate(() => setImmediate(act))
 }
 
 class HeldRun implements Hold {

@@ -1,50 +1,20 @@
 //! One environment (the main thread, each worker) and the engine: starts go in, endings come back to its JavaScript
-//! thread, one call for all that have come since.
+//! thread.
 
 use super::files::{Directory, Program};
+use super::mailbox::{Inbox, lock};
 use super::request::{Request, When};
 use super::values::{Ending, Failure};
 use crate::engine::{self, Bounds, Interrupt, Launch, Launcher, Run, launch_here};
 use crate::process::{Child, Patience, start};
-use crate::sys;
-use napi::bindgen_prelude::Uint8Array;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Either, Env, Status};
+use napi::bindgen_prelude::{FunctionRef, Uint8Array};
+use napi::{Either, Env};
 use napi_derive::napi;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::os::fd::{IntoRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-/// Calls into JavaScript from any thread; it does not keep the event loop alive by itself.
-type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
-
-/// What has ended, until the JavaScript thread collects it.
-struct Mailbox {
-    wake: Wake,
-    woken: AtomicBool,
-    endings: Mutex<Vec<(u32, engine::Ending)>>,
-}
-
-impl Mailbox {
-    fn post(&self, id: u32, ending: engine::Ending) {
-        lock(&self.endings).push((id, ending));
-        self.wake();
-    }
-
-    /// Once until it is collected. An environment that has ended takes no call, and nobody misses it.
-    fn wake(&self) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
-    }
-
-    fn collect(&self) -> Vec<(u32, engine::Ending)> {
-        self.woken.store(false, Ordering::Release);
-        std::mem::take(&mut *lock(&self.endings))
-    }
-}
 
 /// What bounds a run of output().
 #[napi(object, object_to_js = false)]
@@ -97,24 +67,36 @@ fn duration(milliseconds: f64) -> Option<Duration> {
 /// The engine as one environment sees it.
 #[napi]
 pub struct Engine {
-    mailbox: Arc<Mailbox>,
+    wake: FunctionRef<(), ()>,
+    in_loop: bool,
+    /// There from the first start on that finds what it takes.
+    inbox: OnceCell<Inbox>,
+    keeps_alive: Cell<bool>,
     launcher: Arc<Launcher>,
     interrupts: Mutex<HashMap<u32, Arc<Interrupt>>>,
 }
 
 #[napi]
 impl Engine {
-    /// `wake` is called on this environment's JavaScript thread when there is something to collect.
+    /// `wake` is called on this environment's JavaScript thread when there is something to collect, by the event loop
+    /// itself where that is Node's own (`inLoop`).
     #[napi(constructor, catch_unwind)]
-    pub fn new(#[napi(ts_arg_type = "() => void")] wake: Wake) -> Engine {
-        let mailbox = Mailbox { wake, woken: AtomicBool::new(false), endings: Mutex::default() };
-        Engine { mailbox: Arc::new(mailbox), launcher: Arc::default(), interrupts: Mutex::default() }
+    pub fn new(#[napi(ts_arg_type = "() => void")] wake: FunctionRef<(), ()>, in_loop: bool) -> Engine {
+        Engine {
+            wake,
+            in_loop,
+            inbox: OnceCell::new(),
+            keeps_alive: Cell::default(),
+            launcher: Arc::default(),
+            interrupts: Mutex::default(),
+        }
     }
 
     /// Starts on this thread; the Ending with this id is collected later.
     #[napi(catch_unwind)]
     pub fn spawn(
         &self,
+        env: Env,
         id: u32,
         request: Request,
         root: Option<&Directory>,
@@ -124,44 +106,53 @@ impl Engine {
         let started = request.own(When::Now, root, program, cwd_root).and_then(|mut request| {
             // Until JavaScript has heard of its end and says `release`: as in Node, pid is the child's own until then.
             request.kept = true;
-            let engine = engine::engine()?;
+            let inbox = self.inbox(&env)?;
+            let engine = inbox.engine().map_or_else(engine::engine, |engine| Ok(Arc::clone(engine)))?;
             let patience = Patience::new(None, Arc::default(), false);
-            start(&request, &patience).map(|started| (engine, started))
+            start(&request, &patience).map(|started| (inbox, engine, started))
         });
-        let (engine, started) = match started {
-            Ok(both) => both,
+        let (inbox, engine, started) = match started {
+            Ok(all) => all,
             Err(failure) => return Either::B(failure.into()),
         };
         let child = Arc::new(started.child);
-        let bounds = Bounds::none();
-        let mailbox = Arc::clone(&self.mailbox);
-        engine.adopt(Run::watching(Arc::clone(&child), bounds), Box::new(move |ending| mailbox.post(id, ending)));
+        let mailbox = Arc::clone(&inbox.mailbox);
+        let run = Run::watching(Arc::clone(&child), Bounds::none());
+        engine.adopt(run, Box::new(move |ending| mailbox.post(id, ending)));
+        if inbox.engine().is_some() && engine.needs_a_clock() {
+            engine.hand_over();
+        }
         Either::A(Started { child: Some(child), streams: started.streams })
     }
 
-    /// Starts on a thread made for it. All that happens, a failure too, is told by the Ending with this id.
+    /// Starts on a thread made for it. All that happens, a failure too, is told by the Ending with this id; it is
+    /// returned where there is nothing to wait for.
     #[napi(catch_unwind)]
+    #[allow(clippy::too_many_arguments, reason = "JavaScript's, one by one")]
     pub fn output(
         &self,
+        env: Env,
         id: u32,
         request: Request,
         limits: Limits,
         root: Option<&Directory>,
         program: Option<&Program>,
         cwd_root: Option<&Directory>,
-    ) {
+    ) -> Option<Ending> {
         let bounds = limits.bounds();
-        let request = match request.own(When::Later, root, program, cwd_root) {
-            Ok(request) => request,
-            Err(failure) => return self.mailbox.post(id, engine::Ending::failed(failure, Duration::ZERO)),
+        let request = request.own(When::Later, root, program, cwd_root);
+        let (request, inbox) = match request.and_then(|request| Ok((request, self.inbox(&env)?))) {
+            Ok(both) => both,
+            Err(failure) => return Some(Ending::new(id, engine::Ending::failed(failure, bounds.called.elapsed()))),
         };
         let interrupt = Arc::new(Interrupt::default());
         lock(&self.interrupts).insert(id, Arc::clone(&interrupt));
-        let mailbox = Arc::clone(&self.mailbox);
+        let mailbox = Arc::clone(&inbox.mailbox);
         let done = Box::new(move |ending| mailbox.post(id, ending));
         let launch = Launch { request, input: limits.input(), bounds, interrupt, done };
-        let mailbox = Arc::clone(&self.mailbox);
+        let mailbox = Arc::clone(&inbox.mailbox);
         self.launcher.launch(launch, move || mailbox.wake());
+        None
     }
 
     /// Starts, reads and reaps on this thread.
@@ -195,13 +186,14 @@ impl Engine {
     /// What has ended since the last time.
     #[napi(catch_unwind)]
     pub fn collect(&self) -> Vec<Ending> {
-        let endings = self.mailbox.collect();
+        let Some(inbox) = self.inbox.get() else { return Vec::new() };
+        let endings = inbox.mailbox.collect();
         let mut interrupts = lock(&self.interrupts);
         for (id, _) in &endings {
             interrupts.remove(id);
         }
         drop(interrupts);
-        let mailbox = Arc::clone(&self.mailbox);
+        let mailbox = Arc::clone(&inbox.mailbox);
         self.launcher.go_on(move || mailbox.wake());
         endings.into_iter().map(|(id, ending)| Ending::new(id, ending)).collect()
     }
@@ -209,13 +201,31 @@ impl Engine {
     /// Keeps the event loop alive.
     #[napi(js_name = "ref", catch_unwind)]
     pub fn keep_alive(&self, env: Env) {
-        sys::node::set_keeps_alive(&env, self.mailbox.wake.raw(), true);
+        self.set_keeps_alive(&env, true);
     }
 
     /// Lets the event loop end.
     #[napi(js_name = "unref", catch_unwind)]
     pub fn let_end(&self, env: Env) {
-        sys::node::set_keeps_alive(&env, self.mailbox.wake.raw(), false);
+        self.set_keeps_alive(&env, false);
+    }
+}
+
+impl Engine {
+    fn inbox(&self, env: &Env) -> crate::failure::Result<&Inbox> {
+        if let Some(inbox) = self.inbox.get() {
+            return Ok(inbox);
+        }
+        let inbox = Inbox::open(env, &self.wake, self.in_loop, &self.launcher)?;
+        inbox.set_keeps_alive(env, self.keeps_alive.get());
+        Ok(self.inbox.get_or_init(|| inbox))
+    }
+
+    fn set_keeps_alive(&self, env: &Env, keeps: bool) {
+        self.keeps_alive.set(keeps);
+        if let Some(inbox) = self.inbox.get() {
+            inbox.set_keeps_alive(env, keeps);
+        }
     }
 }
 
@@ -258,8 +268,4 @@ impl Started {
     pub fn release(&mut self) {
         self.child = None;
     }
-}
-
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

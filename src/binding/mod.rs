@@ -3,6 +3,7 @@
 
 mod engine;
 mod files;
+mod mailbox;
 mod probe;
 mod request;
 mod values;

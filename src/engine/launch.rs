@@ -1,7 +1,7 @@
 //! From a request to a run: on a thread made for the start by the thread that asks (whose restrictions it inherits:
 //! credentials, no_new_privs, Landlock, seccomp, namespaces belong to threads), or on the calling thread itself.
 
-use super::{Bounds, Done, Ending, Run, engine, lock, run};
+use super::{AT_ONCE as EVENTS, Bounds, Done, Ending, Run, engine, lock, run};
 use crate::failure::{Failure, Reason, Step, io_failure};
 use crate::process::{Patience, Request, Started, start};
 use crate::sys::poll::Poll;
@@ -195,7 +195,7 @@ fn turn_until_finished(run: &mut Run, poll: &Poll) {
     while !run.is_finished() {
         let limit = run.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         // EINTR: a signal for which Node has a handler; it is dealt with once we are back.
-        let _ = poll.wait(&mut keys, limit);
+        let _ = poll.wait(&mut keys, EVENTS, limit);
         for key in keys.drain(..) {
             run.ready(run::place_of(key).1, poll);
         }

@@ -1,6 +1,7 @@
-//! After the start: one thread for the whole process sees children end, reads and writes their pipes and keeps their
-//! deadlines. It starts nothing, and no thread lives as long as a child. A child without a pidfd cannot be polled for:
-//! for it the next look (`looks`) is a deadline like any other.
+//! After the start: an engine sees children end, reads and writes their pipes and keeps their deadlines. The process has
+//! one that turns on a thread of its own; an event loop may have one more that turns in it, for what needs no clock. They
+//! start nothing, and no thread lives as long as a child. A child without a pidfd cannot be polled for: for it the next
+//! look (`looks`) is a deadline like any other.
 
 mod capture;
 mod ending;
@@ -13,8 +14,11 @@ use crate::failure::{Result, Step, io_failure};
 use crate::sys;
 use crate::sys::poll::Poll;
 use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use ending::Ending;
 pub(crate) use launch::{Interrupt, Launch, Launcher, launch_here};
@@ -53,7 +57,10 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// The engine; its thread begins with the first call that works.
+/// What is dealt with between two looks at the clock.
+const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+
+/// The engine that turns on a thread; it begins with the first call that works.
 pub(crate) fn engine() -> Result<Arc<Engine>> {
     static ENGINE: Mutex<Option<Arc<Engine>>> = Mutex::new(None);
     let mut engine = lock(&ENGINE);
@@ -67,12 +74,17 @@ pub(crate) fn engine() -> Result<Arc<Engine>> {
 
 impl Engine {
     fn begin() -> Result<Arc<Engine>> {
-        let poll = Poll::new().map_err(|error| io_failure(Step::Fds, "epoll_create1", &error))?;
-        let engine = Arc::new(Engine { poll, table: Mutex::default() });
+        let engine = Engine::idle()?;
         let theirs = Arc::clone(&engine);
         let thread = std::thread::Builder::new().name("command-root".into()).spawn(move || theirs.live());
         thread.map_err(|error| io_failure(Step::Fork, "clone", &error))?;
         Ok(engine)
+    }
+
+    /// One that does nothing until [`Engine::turn`] is called.
+    pub(crate) fn idle() -> Result<Arc<Engine>> {
+        let poll = Poll::new().map_err(|error| io_failure(Step::Fds, "epoll_create1", &error))?;
+        Ok(Arc::new(Engine { poll, table: Mutex::default() }))
     }
 
     /// Takes a run over: `done` is called once, when all of it is over. The key is for [`Engine::abort`].
@@ -112,20 +124,51 @@ impl Engine {
 
     fn live(&self) {
         sys::signals::block_for_good();
-        let mut keys = Vec::new();
         loop {
             let now = Instant::now();
             let limit = self.next_deadline().map(|at| at.saturating_duration_since(now));
             // EINTR cannot be, with every signal blocked; ENOMEM passes.
-            let _ = self.poll.wait(&mut keys, limit);
-            for key in keys.drain(..) {
-                let (key, place) = run::place_of(key);
-                self.with_run(key, |run, poll| run.ready(place, poll));
-            }
+            let _ = self.turn(AT_ONCE, limit);
             for key in self.due(Instant::now()) {
                 self.with_run(key, Run::expire);
             }
         }
+    }
+
+    /// Waits, `limit` at most, and deals with up to `count` of the events that have come.
+    pub(crate) fn turn(&self, count: NonZeroUsize, limit: Option<Duration>) -> io::Result<()> {
+        let mut keys = Vec::new();
+        self.poll.wait(&mut keys, count, limit)?;
+        for key in keys {
+            let (key, place) = run::place_of(key);
+            self.with_run(key, |run, poll| run.ready(place, poll));
+        }
+        Ok(())
+    }
+
+    /// Ends a wait of [`Engine::turn`], or the next one.
+    pub(crate) fn wake(&self) {
+        self.poll.wake();
+    }
+
+    /// Gives all its runs to the engine that has a thread: this one will not be turned any more, or one of them needs a
+    /// clock. Without that engine they stay.
+    pub(crate) fn hand_over(&self) {
+        if lock(&self.table).jobs.is_empty() {
+            return;
+        }
+        let Ok(to) = engine() else { return };
+        let Table { jobs, .. } = std::mem::take(&mut *lock(&self.table));
+        for slot in jobs.into_values() {
+            if let Some(Job { mut run, done, .. }) = lock(&slot.0).take() {
+                run.leave(&self.poll);
+                to.adopt(run, done);
+            }
+        }
+    }
+
+    pub(crate) fn needs_a_clock(&self) -> bool {
+        self.next_deadline().is_some()
     }
 
     /// Whether its deadline is now the next one of all.
@@ -186,4 +229,11 @@ impl Engine {
 /// A poisoned lock is one whose holder panicked between two consistent states: all updates under ours are single.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Readable while [`Engine::turn`] has something to do.
+impl AsFd for Engine {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.poll.as_fd()
+    }
 }

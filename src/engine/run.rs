@@ -174,6 +174,22 @@ impl Run {
         }
     }
 
+    /// Asks for no more reports: another poller will be asked.
+    pub(super) fn leave(&mut self, poll: &Poll) {
+        if let (None, None, Some(pidfd)) = (&self.exit, &self.looks, self.child.pollable()) {
+            poll.delete(pidfd);
+        }
+        self.looks = None;
+        if let Some(feed) = &self.feed {
+            poll.delete(feed);
+        }
+        for output in &self.outputs {
+            if let Output::Open(capture) = output {
+                poll.delete(capture);
+            }
+        }
+    }
+
     fn register_exit(&mut self, poll: &Poll, key: usize) -> io::Result<()> {
         let added = self.child.pollable().map(|pidfd| poll.add(pidfd, Place::Exit.key(key), Interest::Read));
         match added {

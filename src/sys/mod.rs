@@ -6,6 +6,7 @@ pub(crate) mod fd;
 pub(crate) mod node;
 pub(crate) mod poll;
 pub(crate) mod strings;
+pub(crate) mod uv;
 
 #[cfg(target_os = "linux")]
 mod linux;

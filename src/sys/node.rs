@@ -1,7 +1,14 @@
 //! What napi has no safe call for.
 
 use napi::Env;
-use napi::sys::{napi_ref_threadsafe_function, napi_threadsafe_function, napi_unref_threadsafe_function};
+use napi::JsValue;
+use napi::bindgen_prelude::FunctionRef;
+use napi::sys::{
+    Status, napi_close_handle_scope, napi_fatal_exception, napi_get_and_clear_last_exception, napi_get_global,
+    napi_make_callback, napi_open_handle_scope, napi_ref_threadsafe_function, napi_threadsafe_function,
+    napi_unref_threadsafe_function,
+};
+use std::ptr;
 
 /// Whether a threadsafe function keeps its environment's event loop alive. On that environment's JavaScript thread
 /// only, which `env` proves.
@@ -14,5 +21,31 @@ pub(crate) fn set_keeps_alive(env: &Env, function: napi_threadsafe_function, kee
         } else {
             napi_unref_threadsafe_function(env.raw(), function);
         }
+    }
+}
+
+/// Calls `function` from the event loop, as the loop's own callbacks are called: process.nextTick's queue and the
+/// promises have their turn after it, and what it throws is an uncaughtException.
+pub(crate) fn call_back(env: &Env, function: &FunctionRef<(), ()>) {
+    let raw = env.raw();
+    let mut scope = ptr::null_mut();
+    // SAFETY: `env` is this thread's; the handles live in the scope, which is closed last. Where JavaScript cannot run
+    // any more (the worker is being ended) each call says so and does nothing.
+    unsafe {
+        if napi_open_handle_scope(raw, &raw mut scope) != Status::napi_ok {
+            return;
+        }
+        let (mut global, mut result) = (ptr::null_mut(), ptr::null_mut());
+        napi_get_global(raw, &raw mut global);
+        if let Ok(function) = function.borrow_back(env) {
+            let function = function.value().value;
+            let status = napi_make_callback(raw, ptr::null_mut(), global, function, 0, ptr::null(), &raw mut result);
+            if status == Status::napi_pending_exception {
+                let mut error = ptr::null_mut();
+                napi_get_and_clear_last_exception(raw, &raw mut error);
+                napi_fatal_exception(raw, error);
+            }
+        }
+        napi_close_handle_scope(raw, scope);
     }
 }

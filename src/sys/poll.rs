@@ -3,7 +3,7 @@
 use polling::{Event, Events, PollMode, Poller};
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -39,10 +39,9 @@ impl Poll {
         let _ = self.0.delete(fd.as_fd());
     }
 
-    /// The keys that are ready; none when `limit` has passed or [`Poll::wake`] was called.
-    pub(crate) fn wait(&self, keys: &mut Vec<usize>, limit: Option<Duration>) -> io::Result<()> {
-        const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
-        let mut events = Events::with_capacity(AT_ONCE);
+    /// Up to `count` keys that are ready; none when `limit` has passed or [`Poll::wake`] was called.
+    pub(crate) fn wait(&self, keys: &mut Vec<usize>, count: NonZeroUsize, limit: Option<Duration>) -> io::Result<()> {
+        let mut events = Events::with_capacity(count);
         self.0.wait(&mut events, limit)?;
         keys.extend(events.iter().map(|event| event.key));
         Ok(())
@@ -52,5 +51,12 @@ impl Poll {
     pub(crate) fn wake(&self) {
         // It fails only where the poller's own descriptor is gone, and then nobody waits.
         let _ = self.0.notify();
+    }
+}
+
+/// Readable while there is something to be told: it can be watched in its turn.
+impl AsFd for Poll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
