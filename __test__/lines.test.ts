@@ -109,9 +109,9 @@ test('after an abort or its time it does not wait for pipes that others hold', a
 
   const controller = new AbortController()
   const loop = holding({ signal: controller.signal }).lines()
-  await loop.next()
+  const shell = Number((await loop.next()).value)
   const holder = Number((await loop.next()).value)
-  await until(() => !isAlive(holder) || childrenOf().length === 0)
+  await until(() => !childrenOf().some(({ pid }) => pid === shell))
   controller.abort()
   await rejects(t, loop.next(), 'ABORT_ERR')
   process.kill(holder, 'SIGKILL')
