@@ -20,7 +20,7 @@ export interface Launch {
 }
 
 /** Bun and Deno have libuv's names for other reasons; a poll handle of theirs panics, or looks every 10 ms. */
-const HAS_NODES_LOOP = process.platform === 'linux' && !process.versions.bun && !process.versions['deno']
+const HAS_NODES_LOOP = process.platform === 'linux' && !process.versions.bun && !('deno' in process.versions)
 
 type Listener = (ending: Ending) => void
 

@@ -76,14 +76,15 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// `wake` is called on this thread whenever there is something to collect. `in_loop`: whether the event loop is
-    /// Node's own, which another runtime's symbols do not tell.
+    /// Node's own, which another runtime's symbols do not tell; `COMMAND_ROOT_THREAD=1`, for tests, does without it.
     pub(super) fn open(
         env: &Env,
         wake: &FunctionRef<(), ()>,
         in_loop: bool,
         launcher: &Arc<Launcher>,
     ) -> Result<Inbox> {
-        let inbox = if in_loop { Inbox::in_loop(env, wake, launcher)? } else { None };
+        let refused = std::env::var_os("COMMAND_ROOT_THREAD").is_some_and(|value| value == "1");
+        let inbox = if in_loop && !refused { Inbox::in_loop(env, wake, launcher)? } else { None };
         inbox.map_or_else(|| Inbox::by_thread(env, wake), Ok)
     }
 
