@@ -8,9 +8,9 @@ import { ChildProcess } from 'node:child_process'
 import { channel } from 'node:diagnostics_channel'
 import { addAbortListener, EventEmitter } from 'node:events'
 import { Socket } from 'node:net'
-import type { Ending, Failure, Started } from '#binding'
+import type { Ending, Failure, Request, Started } from '#binding'
 import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
-import { engine, type Hold, type Launch } from './engine.ts'
+import { engine, type Hold } from './engine.ts'
 import { AbortError, emittedBySpawn, failureError, isFailure, killError, thrownBySpawn } from './errors.ts'
 import type { Plan } from './options.ts'
 import { connect, connectNothing, handOver, type Slot } from './streams.ts'
@@ -21,7 +21,7 @@ import { MAX_INT32, signalNumber } from './validate.ts'
 export interface ChildStart {
   readonly name: string
   readonly args: readonly string[]
-  readonly launch: Launch
+  readonly request: Request
   readonly slots: readonly Slot[]
   readonly plan: Plan
 }
@@ -69,17 +69,17 @@ class Child extends EventEmitter {
   #disarm: (() => void)[] = []
   #settle!: { resolve: (status: CommandStatus) => void; reject: (error: unknown) => void }
 
-  constructor({ name, args, launch, slots, plan }: ChildStart) {
+  constructor({ name, args, request, slots, plan }: ChildStart) {
     super()
     this.#plan = plan
     this.spawnfile = name
-    this.spawnargs = [...launch.request.argv]
+    this.spawnargs = [...request.argv]
     this.status = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
     this.status.catch(() => undefined) // looked at or not: 'error' and 'exit' tell the same
     if (made.hasSubscribers) made.publish({ process: this })
-    const result = engine().spawn(launch, (ending) => this.#afterWaitingReads(() => this.#exit(ending)))
+    const result = engine().spawn(request, (ending) => this.#afterWaitingReads(() => this.#exit(ending)))
     if (isFailure(result)) this.#fail(result, name, args, slots)
     else this.#run(result.started, result.hold, slots)
     handOver(plan.stdio)

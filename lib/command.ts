@@ -1,18 +1,17 @@
 /** Command: which program, with what; reusable, and nothing is opened or started until one of its methods is called. */
 import type { FileHandle } from 'node:fs/promises'
 import { isMainThread } from 'node:worker_threads'
-import type { Failure, Identity, Program, Request } from '#binding'
+import type { Failure, Identity, Request } from '#binding'
 import { illegalConstructor, invalidType, invalidValue } from './argument-errors.ts'
 import { binding } from './binding.ts'
 import { spawnChild } from './child.ts'
-import type { Launch } from './engine.ts'
 import { failureError, isFailure } from './errors.ts'
 import { type Executable, isExecutable, pathOf, programOf } from './executable.ts'
 import { checkLines, readLines } from './lines.ts'
 import { type Plan, readOptions } from './options.ts'
 import { type Run, runOutput, runOutputSync } from './output.ts'
 import { permit } from './permission.ts'
-import { directoryOf, isRoot, pathBeneath, type Root } from './root.ts'
+import { directoryOf, isRoot, pathUnder, type Root } from './root.ts'
 import { sealRequest } from './seal.ts'
 import { type Slot, slotsOf } from './streams.ts'
 import type { Child, ChildBy, CommandOptions, CommandOutput, CommandStatus, Encoding, Output, Stdio } from './types.ts'
@@ -27,10 +26,8 @@ interface Target {
   readonly root?: Root
   /** Whether an interpreter can be found beside it. */
   readonly hasRoot: boolean
-  /** Throws ERR_ROOT_CLOSED. */
-  program?(): Program
-  /** The part of a request that says what to exec; throws for a descriptor that has been closed since. */
-  locate(): Pick<Request, 'name' | 'programFd' | 'programIdentity'>
+  /** The part of a request that says what to exec; throws for an Executable or a descriptor closed since. */
+  locate(): Pick<Request, 'root' | 'name' | 'program' | 'programFd' | 'programIdentity'>
 }
 
 interface Spec {
@@ -78,7 +75,7 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
     if (this.#plan.input)
       throw invalidValue('options.input', 'is for output(): write to the stdin of what spawn() returns')
     const slots = slotsOf(this.#plan.stdio, 'pipe')
-    const start = { name: this.name, args: this.args, plan: this.#plan, slots, launch: this.#launch(slots) }
+    const start = { name: this.name, args: this.args, plan: this.#plan, slots, request: this.#request(slots) }
     return spawnChild(start) as C
   }
 
@@ -104,12 +101,12 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
   lines(): AsyncGenerator<string, CommandStatus & { timedOut: boolean }, void> {
     checkLines(this.#plan)
     const slots = this.#slots()
-    const start = () => ({ name: this.name, args: this.args, plan: this.#plan, slots, launch: this.#launch(slots) })
+    const start = () => ({ name: this.name, args: this.args, plan: this.#plan, slots, request: this.#request(slots) })
     return readLines(start, this.#plan)
   }
 
   #run(): Run {
-    return { name: this.name, plan: this.#plan, launch: this.#launch(this.#slots()) }
+    return { name: this.name, plan: this.#plan, request: this.#request(this.#slots()) }
   }
 
   /** Where all is read here: nobody could read a pipe beyond 2. */
@@ -120,7 +117,7 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
     return slots
   }
 
-  #launch(slots: Slot[]): Launch {
+  #request(slots: Slot[]): Request {
     permit('child', this.name)
     const { argv0, cwd, cwdRoot, detached, group, seal, scripts } = this.#plan
     const env = this.#plan.env ?? ownEnvironment()
@@ -135,12 +132,8 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
     })
     if (env) request.env = [...env]
     if (cwd !== undefined) request.cwd = cwd
-    return {
-      request,
-      root: this.root ? directoryOf(this.root) : null,
-      program: this.#target.program?.() ?? null,
-      cwdRoot: cwdRoot ? directoryOf(cwdRoot) : null,
-    }
+    if (cwdRoot) request.cwdRoot = directoryOf(cwdRoot)
+    return request
   }
 }
 
@@ -153,7 +146,13 @@ export function commandRoot<const S extends Stdio | undefined = undefined, E ext
 ): Command<Output<E>, ChildBy<S>> {
   if (!isRoot(root)) throw invalidType('root', 'an instance of Root', root)
   check.cString(name, 'name')
-  const target = { name, root, hasRoot: true, argv0: pathBeneath(root, name), locate: () => ({ name }) }
+  const target = {
+    name,
+    root,
+    hasRoot: true,
+    argv0: pathUnder(root, name),
+    locate: () => ({ root: directoryOf(root), name }),
+  }
   return command(target, args, options)
 }
 
@@ -183,8 +182,7 @@ function heldTarget(executable: Executable): Target {
     name: executable.name,
     hasRoot: true,
     argv0: pathOf(executable),
-    program: () => programOf(executable),
-    locate: () => ({}),
+    locate: () => ({ program: programOf(executable) }),
   }
 }
 

@@ -3,21 +3,10 @@
  * has to stay alive for it.
  */
 import { AsyncResource } from 'node:async_hooks'
-import type { Directory, Ending, Failure, Limits, Engine as NativeEngine, Program, Request, Started } from '#binding'
+import type { Ending, Failure, Limits, Engine as NativeEngine, Request, Started } from '#binding'
 import { binding } from './binding.ts'
 import { isFailure } from './errors.ts'
 import { bare } from './validate.ts'
-
-/** A start, as the Rust half takes it. */
-export interface Launch {
-  readonly request: Request
-  /** What `request.name` is beneath. */
-  readonly root: Directory | null
-  /** What is started where the request has neither a name nor a descriptor. */
-  readonly program: Program | null
-  /** What `request.cwd` is beneath. */
-  readonly cwdRoot: Directory | null
-}
 
 /** Bun and Deno have libuv's names for other reasons; a poll handle of theirs panics, or looks every 10 ms. */
 const HAS_NODES_LOOP = process.platform === 'linux' && !process.versions.bun && !('deno' in process.versions)
@@ -45,24 +34,24 @@ class Engine {
   }
 
   /** Starts on this thread. `listener` is called when the child has ended. */
-  spawn({ request, root, program, cwdRoot }: Launch, listener: Listener): { started: Started; hold: Hold } | Failure {
+  spawn(request: Request, listener: Listener): { started: Started; hold: Hold } | Failure {
     const id = ++this.#lastId
-    const result = this.#native.spawn(id, request, root, program, cwdRoot)
+    const result = this.#native.spawn(id, request)
     return isFailure(result) ? bare(result) : { started: result, hold: this.#expect(id, listener) }
   }
 
   /** Starts on a thread of its own and captures. `listener` is called once, also when nothing could be started. */
-  output({ request, root, program, cwdRoot }: Launch, limits: Limits, listener: Listener): Hold {
+  output(request: Request, limits: Limits, listener: Listener): Hold {
     // Started first: should that throw, nobody is left waiting. Its ending cannot come before this turn is over.
     const id = ++this.#lastId
-    const ended = this.#native.output(id, request, limits, root, program, cwdRoot)
+    const ended = this.#native.output(id, request, limits)
     if (ended) process.nextTick(() => this.#deliver(bare(ended)))
     return this.#expect(id, listener)
   }
 
   /** Starts, captures and reaps on this thread. */
-  outputSync({ request, root, program, cwdRoot }: Launch, limits: Limits): Ending {
-    return this.#native.outputSync(request, limits, root, program, cwdRoot)
+  outputSync(request: Request, limits: Limits): Ending {
+    return this.#native.outputSync(request, limits)
   }
 
   /** Ends a run of output(). */

@@ -1,65 +1,93 @@
 /** Executable: a program held by descriptor, so that what was looked at is what runs. */
-import type { Directory, Program } from '#binding'
 import { illegalConstructor } from './argument-errors.ts'
-import { closedError, failureError, isFailure } from './errors.ts'
+import { binding } from './binding.ts'
+import { closedError, failureError } from './errors.ts'
+import { pathBeneath } from './paths.ts'
 import { checkSeal, type Seal, sealRequest } from './seal.ts'
 import * as check from './validate.ts'
 
-interface Held {
-  program: Program
+/** Closes what was forgotten, when it is collected. */
+const forgotten = new FinalizationRegistry<number>((program) => {
+  binding.letGoProgram(program)
+})
+
+interface Opened {
+  /** The Rust half's number for it. */
+  program: number
   name: string
-  /** The absolute path at which the program was named. */
-  path: () => string
+  /** The absolute path of the directory that it was named beneath. */
+  directory: string
+  sha256: string | undefined
 }
 
-let make: (held: Held) => Executable
-let heldBy: (executable: Executable) => Held
+let make: (opened: Opened) => Executable
+/** The Rust half's number of one that is open; throws ERR_ROOT_CLOSED for one that is not. */
+export let programOf: (executable: Executable) => number
+/** The absolute path at which the program was named. */
+export let pathOf: (executable: Executable) => string
 /** Whether `value` is an Executable of this package. */
 export let isExecutable: (value: unknown) => value is Executable
 
 /** A program held by descriptor. Made by Root.openExecutable(), started by commandFd(). */
 export class Executable implements Disposable {
-  readonly #held: Held
+  #program: number | undefined
+  readonly #name: string
+  readonly #directory: string
+  readonly #sha256: string | undefined
+  /** Once closed. */
+  #size = 0
 
   static {
-    make = (held) => new Executable(held)
-    heldBy = (executable) => executable.#held
-    isExecutable = (value): value is Executable => typeof value === 'object' && value !== null && #held in value
+    make = (opened) => new Executable(opened)
+    isExecutable = (value): value is Executable => typeof value === 'object' && value !== null && #program in value
+    pathOf = (executable) => pathBeneath(executable.#directory, executable.#name)
+    programOf = (executable) => {
+      if (executable.#program === undefined) throw closedError('Executable', executable.#name)
+      return executable.#program
+    }
   }
 
-  private constructor(held: Held) {
-    if (!held) throw illegalConstructor()
-    this.#held = held
+  private constructor(opened: Opened) {
+    if (!opened) throw illegalConstructor()
+    this.#program = opened.program
+    this.#name = opened.name
+    this.#directory = opened.directory
+    this.#sha256 = opened.sha256
+    forgotten.register(this, opened.program, this)
   }
 
   /** Its descriptor, -1 once closed. It stays this object's. */
   get fd(): number {
-    return this.#held.program.fd
+    return this.#program === undefined ? -1 : binding.programFd(this.#program)
   }
 
   /** The name it was opened with, beneath its Root. */
   get name(): string {
-    return this.#held.name
+    return this.#name
   }
 
   /** Bytes, when it was opened. */
   get size(): number {
-    return this.#held.program.size
+    return this.#program === undefined ? this.#size : binding.programSize(this.#program)
   }
 
   /** Whether it is a sealed copy, which nobody can change. */
   get sealed(): boolean {
-    return this.sha256 !== undefined
+    return this.#sha256 !== undefined
   }
 
   /** What it was found to hold when it was sealed: 64 hexadecimal digits in lower case. */
   get sha256(): string | undefined {
-    return this.#held.program.sha256 ?? undefined
+    return this.#sha256
   }
 
   /** Lets go of the program; what was started from it is not touched. Twice is once. */
   close(): void {
-    this.#held.program.close()
+    const program = this.#program
+    if (program === undefined) return
+    this.#program = undefined
+    forgotten.unregister(this)
+    this.#size = binding.letGoProgram(program)
   }
 
   [Symbol.dispose](): void {
@@ -67,29 +95,18 @@ export class Executable implements Disposable {
   }
 }
 
-/** Root.openExecutable(), for Root. `path`: says the absolute path at which the program was named. */
-export function makeExecutable(directory: Directory, name: string, path: () => string, options: unknown): Executable {
-  const { seal, sha256 } = sealRequest(readOptions(options))
-  const program = directory.openExecutable(name, seal, sha256)
-  if (isFailure(program)) throw failureError(program, name)
-  return make({ program, name, path })
+/** Root.openExecutable(), for Root. `path`: the absolute path of the directory, for what the program is told. */
+export function makeExecutable(directory: number, name: string, path: string, options: unknown): Executable {
+  const { seal, sha256 } = options === undefined ? UNSEALED : sealRequest(readOptions(options))
+  const program = seal ? binding.holdSealed(directory, name, sha256) : binding.holdProgram(directory, name)
+  if (typeof program !== 'number') throw failureError(program, name)
+  return make({ program, name, directory: path, sha256: (seal && binding.programDigest(program)) || undefined })
 }
 
-/** The Rust half of one that is open; throws ERR_ROOT_CLOSED for one that is not. */
-export function programOf(executable: Executable): Program {
-  const { program, name } = heldBy(executable)
-  if (program.fd < 0) throw closedError('Executable', name)
-  return program
-}
-
-/** The absolute path at which the program was named. */
-export function pathOf(executable: Executable): string {
-  return heldBy(executable).path()
-}
+const UNSEALED = Object.freeze(sealRequest(false))
 
 /** Throws for what openExecutable() does not take. */
 function readOptions(options: unknown): Seal | undefined {
-  if (options === undefined) return undefined
   const given = check.ownProperties(check.object(options, 'options'), 'options', ['seal'])
   return given.has('seal') ? checkSeal(given.get('seal'), 'options.seal') : undefined
 }

@@ -1,8 +1,8 @@
 /** output() and outputSync(): a whole run, captured, as one result or one error. */
 import { addAbortListener } from 'node:events'
-import type { Ending, Limits } from '#binding'
+import type { Ending, Limits, Request } from '#binding'
 import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
-import { engine, type Launch } from './engine.ts'
+import { engine } from './engine.ts'
 import { AbortError, CommandRootError, exitErrorOf, failureError } from './errors.ts'
 import type { Plan } from './options.ts'
 import { handOver } from './streams.ts'
@@ -12,18 +12,18 @@ import { bare } from './validate.ts'
 /** Everything that one run needs to know. */
 export interface Run {
   readonly name: string
-  readonly launch: Launch
+  readonly request: Request
   readonly plan: Plan
 }
 
 type AnyOutput = CommandOutput<string | Buffer>
 
 /** Runs off this thread; settles once the child has been reaped. */
-export async function runOutput({ name, launch, plan }: Run): Promise<AnyOutput> {
+export async function runOutput({ name, request, plan }: Run): Promise<AnyOutput> {
   throwIfAborted(plan)
   let aborted = false
   const ending = await new Promise<Ending>((resolve) => {
-    const hold = engine().output(launch, limitsOf(plan, launch), (ended) => {
+    const hold = engine().output(request, limitsOf(plan, request), (ended) => {
       listening?.[Symbol.dispose]()
       resolve(ended)
     })
@@ -39,9 +39,9 @@ export async function runOutput({ name, launch, plan }: Run): Promise<AnyOutput>
 }
 
 /** Runs on this thread, which does nothing else meanwhile. */
-export function runOutputSync({ name, launch, plan }: Run): AnyOutput {
+export function runOutputSync({ name, request, plan }: Run): AnyOutput {
   throwIfAborted(plan)
-  const ending = bare(engine().outputSync(launch, limitsOf(plan, launch)))
+  const ending = bare(engine().outputSync(request, limitsOf(plan, request)))
   handOver(plan.stdio)
   return resultOf(ending, name, plan)
 }
@@ -51,7 +51,7 @@ function throwIfAborted({ signal }: Plan): void {
   if (signal?.aborted) throw new AbortError(signal.reason)
 }
 
-function limitsOf(plan: Plan, { request }: Launch): Limits {
+function limitsOf(plan: Plan, request: Request): Limits {
   return bare({
     // A pipe that was asked for and has nothing to bring is closed at once: nobody else could do it.
     ...(request.stdio[0] === 'pipe' && { input: plan.input ?? new Uint8Array() }),

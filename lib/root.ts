@@ -1,11 +1,11 @@
 /** Root: a directory held open, and names resolved beneath it. */
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Directory } from '#binding'
 import { illegalConstructor, invalidType, invalidValue } from './argument-errors.ts'
 import { binding } from './binding.ts'
-import { closedError, failureError, isFailure } from './errors.ts'
+import { closedError, failureError } from './errors.ts'
 import { type Executable, makeExecutable } from './executable.ts'
+import { pathBeneath } from './paths.ts'
 import { permit } from './permission.ts'
 import { readRootOptions } from './root-options.ts'
 import type { ExecutableOptions, RootOptions } from './types.ts'
@@ -13,11 +13,16 @@ import * as check from './validate.ts'
 
 /** What a Root is made of: `path` is absolute, as it was when the directory was opened. */
 interface Held {
-  directory: Directory
+  /** The Rust half's number for it; undefined once closed. */
+  directory: number | undefined
   name: string
   path: string
-  isClosed?: boolean
 }
+
+/** Closes what was forgotten, when it is collected. */
+const forgotten = new FinalizationRegistry<number>((directory) => {
+  binding.letGoDirectory(directory)
+})
 
 let make: (held: Held) => Root
 let heldBy: (root: Root) => Held
@@ -37,11 +42,13 @@ export class Root implements Disposable {
   private constructor(held: Held) {
     if (!held) throw illegalConstructor()
     this.#held = check.bare(held)
+    if (held.directory !== undefined) forgotten.register(this, held.directory, this)
   }
 
   /** Its descriptor, -1 once closed. It stays this object's. */
   get fd(): number {
-    return this.#held.directory.fd
+    const { directory } = this.#held
+    return directory === undefined ? -1 : binding.directoryFd(directory)
   }
 
   /** The path it was opened with. */
@@ -57,9 +64,9 @@ export class Root implements Disposable {
     check.cString(name, 'name')
     const { rules } = readRootOptions(options)
     const { directory, name: own, path } = openHeld(this)
-    const opened = directory.openRoot(name, rules)
-    if (isFailure(opened)) throw failureError(opened, name)
-    return make({ directory: opened, name: beneath(own, name), path: beneath(path, name) })
+    const opened = binding.holdDirectoryBeneath(directory, name, rules)
+    if (typeof opened !== 'number') throw failureError(opened, name)
+    return make({ directory: opened, name: pathBeneath(own, name), path: pathBeneath(path, name) })
   }
 
   /**
@@ -69,7 +76,7 @@ export class Root implements Disposable {
   openExecutable(name: string, options?: ExecutableOptions): Executable {
     check.cString(name, 'name')
     const { directory, path } = openHeld(this)
-    return makeExecutable(directory, name, () => beneath(path, name), options)
+    return makeExecutable(directory, name, path, options)
   }
 
   /**
@@ -81,15 +88,18 @@ export class Root implements Disposable {
   lookPath(file: string, searchPath: string | readonly string[]): string {
     check.cString(file, 'file')
     const entries = checkSearchPath(searchPath)
-    const found = openHeld(this).directory.lookPath(file, entries)
+    const found = binding.lookPath(openHeld(this).directory, file, entries)
     if (typeof found !== 'string') throw failureError(found, file)
     return found
   }
 
   /** Lets go of the directory; what was opened or started through it is not touched. Twice is once. */
   close(): void {
-    this.#held.isClosed = true
-    this.#held.directory.close()
+    const { directory } = this.#held
+    if (directory === undefined) return
+    this.#held.directory = undefined
+    forgotten.unregister(this)
+    binding.letGoDirectory(directory)
   }
 
   [Symbol.dispose](): void {
@@ -100,8 +110,8 @@ export class Root implements Disposable {
   static fromFd(fd: number, options?: RootOptions & { name?: string | undefined }): Root {
     check.integer(fd, 'fd', 0, check.MAX_INT32)
     const { rules, name = `/dev/fd/${fd}` } = readRootOptions(options, ['name'])
-    const directory = binding.Directory.fromFd(fd, rules)
-    if (isFailure(directory)) throw failureError(directory, name)
+    const directory = binding.holdDirectoryFd(fd, rules)
+    if (typeof directory !== 'number') throw failureError(directory, name)
     return make({ directory, name, path: resolve(name) })
   }
 }
@@ -114,25 +124,29 @@ export function openRoot(path: string | URL | Buffer, options?: RootOptions): Ro
   const { raw, name } = checkPath(path)
   const { rules } = readRootOptions(options)
   permit('fs.read', name)
-  const directory = binding.Directory.open(raw, rules)
-  if (isFailure(directory)) throw failureError(directory, name)
+  const directory = binding.holdDirectory(raw, rules)
+  if (typeof directory !== 'number') throw failureError(directory, name)
   return make({ directory, name, path: resolve(name) })
 }
 
-/** The Rust half of a Root that is open; throws ERR_ROOT_CLOSED for one that is not. */
-export function directoryOf(root: Root): Directory {
+/** The Rust half's number of a Root that is open; throws ERR_ROOT_CLOSED for one that is not. */
+export function directoryOf(root: Root): number {
   return openHeld(root).directory
 }
 
 /** The absolute path at which `name` was beneath `root` when that was opened. */
-export function pathBeneath(root: Root, name: string): string {
-  return beneath(heldBy(root).path, name)
+export function pathUnder(root: Root, name: string): string {
+  return pathBeneath(heldBy(root).path, name)
 }
 
-function openHeld(root: Root): Held {
+function openHeld(root: Root): Held & { directory: number } {
   const held = heldBy(root)
-  if (held.isClosed) throw closedError('Root', held.name)
+  if (!isOpen(held)) throw closedError('Root', held.name)
   return held
+}
+
+function isOpen(held: Held): held is Held & { directory: number } {
+  return held.directory !== undefined
 }
 
 function checkPath(path: unknown): { raw: string | Uint8Array; name: string } {
@@ -151,9 +165,4 @@ function checkSearchPath(value: unknown): string[] {
   if (typeof value === 'string') return check.cString(value, 'searchPath').split(':')
   if (!Array.isArray(value)) throw invalidType('searchPath', 'of type string or an instance of Array', value)
   return [...check.arrayOf(value, 'searchPath', check.cString)]
-}
-
-/** `name` beneath `path` as text. As in the Root itself, no `..` leads above it; a name that is '/' or '.' adds nothing. */
-function beneath(path: string, name: string): string {
-  return join(path, resolve('/', `./${name}`).slice(1))
 }

@@ -1,7 +1,6 @@
 //! One environment (the main thread, each worker) and the engine: starts go in, endings come back to its JavaScript
 //! thread.
 
-use super::files::{Directory, Program};
 use super::mailbox::{Inbox, lock};
 use super::request::{Request, When};
 use super::values::{Ending, Failure};
@@ -94,16 +93,8 @@ impl Engine {
 
     /// Starts on this thread; the Ending with this id is collected later.
     #[napi(catch_unwind)]
-    pub fn spawn(
-        &self,
-        env: Env,
-        id: u32,
-        request: Request,
-        root: Option<&Directory>,
-        program: Option<&Program>,
-        cwd_root: Option<&Directory>,
-    ) -> Either<Started, Failure> {
-        let started = request.own(When::Now, root, program, cwd_root).and_then(|mut request| {
+    pub fn spawn(&self, env: Env, id: u32, request: Request) -> Either<Started, Failure> {
+        let started = request.own(When::Now).and_then(|mut request| {
             // Until JavaScript has heard of its end and says `release`: as in Node, pid is the child's own until then.
             request.kept = true;
             let inbox = self.inbox(&env)?;
@@ -128,19 +119,9 @@ impl Engine {
     /// Starts on a thread made for it. All that happens, a failure too, is told by the Ending with this id; it is
     /// returned where there is nothing to wait for.
     #[napi(catch_unwind)]
-    #[allow(clippy::too_many_arguments, reason = "JavaScript's, one by one")]
-    pub fn output(
-        &self,
-        env: Env,
-        id: u32,
-        request: Request,
-        limits: Limits,
-        root: Option<&Directory>,
-        program: Option<&Program>,
-        cwd_root: Option<&Directory>,
-    ) -> Option<Ending> {
+    pub fn output(&self, env: Env, id: u32, request: Request, limits: Limits) -> Option<Ending> {
         let bounds = limits.bounds();
-        let request = request.own(When::Later, root, program, cwd_root);
+        let request = request.own(When::Later);
         let (request, inbox) = match request.and_then(|request| Ok((request, self.inbox(&env)?))) {
             Ok(both) => both,
             Err(failure) => return Some(Ending::new(id, engine::Ending::failed(failure, bounds.called.elapsed()))),
@@ -157,16 +138,9 @@ impl Engine {
 
     /// Starts, reads and reaps on this thread.
     #[napi(catch_unwind)]
-    pub fn output_sync(
-        &self,
-        request: Request,
-        limits: Limits,
-        root: Option<&Directory>,
-        program: Option<&Program>,
-        cwd_root: Option<&Directory>,
-    ) -> Ending {
+    pub fn output_sync(&self, request: Request, limits: Limits) -> Ending {
         let bounds = limits.bounds();
-        let ending = match request.own(When::Now, root, program, cwd_root) {
+        let ending = match request.own(When::Now) {
             Ok(request) => launch_here(request, limits.input(), bounds),
             Err(failure) => engine::Ending::failed(failure, bounds.called.elapsed()),
         };

@@ -1,19 +1,17 @@
-//! Directories and programs held open: the native halves of Root and Executable.
+//! Directories and programs held open: the native halves of Root and Executable. Each is a number, good in this
+//! environment until it is let go; a start that is under way keeps what it uses until it is done.
 
-use super::values::{Failure, Identity, c_string};
-use crate::program::{self, Seal};
-use crate::root;
+use super::held::{DIRECTORIES, PROGRAMS, held, hold, let_go};
+use super::values::{Failure, Identity, c_string, nul};
+use crate::failure;
+use crate::program::{self, Program, Seal};
+use crate::root::{self, Directory};
+use crate::sys::node::Text;
 use napi::Either;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
-
-/// A directory held open.
-#[napi]
-pub struct Directory {
-    pub(super) held: Option<Arc<root::Directory>>,
-}
 
 /// How names are resolved from a directory; what is absent is inherited.
 #[napi(object, object_to_js = false)]
@@ -30,133 +28,114 @@ impl From<Rules> for root::Asked {
     }
 }
 
-/// A regular file held by descriptor.
-#[napi]
-pub struct Program {
-    pub(super) held: Option<Arc<program::Program>>,
-    size: u64,
+// ---- directories -------------------------------------------------------------------------------
+
+/// Opens the directory at `path`, as open(2) finds it for this process.
+#[napi(catch_unwind)]
+pub fn hold_directory(path: Either<String, Uint8Array>, rules: Rules) -> Either<u32, Failure> {
+    let path = match path {
+        Either::A(text) => text.into_bytes(),
+        Either::B(bytes) => bytes.to_vec(),
+    };
+    told(c_string(path).and_then(|path| Directory::open(&path)).map(|opened| under(opened, rules)))
+}
+
+/// Holds what `fd` holds, by a duplicate.
+#[napi(catch_unwind)]
+pub fn hold_directory_fd(fd: i32, rules: Rules) -> Either<u32, Failure> {
+    told(Directory::from_fd(fd).map(|opened| under(opened, rules)))
+}
+
+/// A directory beneath another, found by the rules of that one.
+#[napi(catch_unwind)]
+pub fn hold_directory_beneath(directory: u32, name: String, rules: Rules) -> Either<u32, Failure> {
+    let opened = held(&DIRECTORIES, directory).and_then(|root| root.open_directory(&c_string(name)?));
+    told(opened.map(|opened| under(opened, rules)))
+}
+
+fn under(opened: Directory, rules: Rules) -> u32 {
+    hold(&DIRECTORIES, Arc::new(opened.under(rules.into())))
+}
+
+/// Its descriptor.
+#[napi(catch_unwind)]
+pub fn directory_fd(directory: u32) -> i32 {
+    held(&DIRECTORIES, directory).map_or(-1, |held| held.as_fd().as_raw_fd())
+}
+
+/// The name of the first executable `file` in the directories `entries`.
+#[napi(catch_unwind)]
+pub fn look_path(directory: u32, file: String, entries: Vec<String>) -> Either<String, Failure> {
+    let entries: Vec<&[u8]> = entries.iter().map(String::as_bytes).collect();
+    let found = held(&DIRECTORIES, directory).and_then(|root| root.look_path(&c_string(file)?, &entries));
+    told(found.map(|name| name.to_string_lossy().into_owned()))
+}
+
+/// Gives it up.
+#[napi(catch_unwind)]
+pub fn let_go_directory(directory: u32) {
+    let_go(&DIRECTORIES, directory);
+}
+
+// ---- programs ----------------------------------------------------------------------------------
+
+/// The regular file `name` beneath a directory.
+#[napi(catch_unwind)]
+pub fn hold_program(directory: u32, #[napi(ts_arg_type = "string")] name: Text) -> Either<u32, Failure> {
+    told(find(directory, name).map(|program| hold(&PROGRAMS, program)))
+}
+
+/// A sealed copy of it, of this `sha256` where one is given.
+#[napi(catch_unwind)]
+pub fn hold_sealed(
+    directory: u32,
+    #[napi(ts_arg_type = "string")] name: Text,
     sha256: Option<String>,
+) -> Either<u32, Failure> {
+    let sealed = find(directory, name).and_then(|found| found.seal(&Seal { sha256 }, || true));
+    told(sealed.map(|program| hold(&PROGRAMS, program)))
 }
 
-#[napi]
-impl Directory {
-    /// Opens the directory at `path`, as open(2) finds it for this process.
-    #[napi(catch_unwind)]
-    pub fn open(path: Either<String, Uint8Array>, rules: Rules) -> Either<Directory, Failure> {
-        let path = match path {
-            Either::A(text) => text.into_bytes(),
-            Either::B(bytes) => bytes.to_vec(),
-        };
-        Directory::from(c_string(path).and_then(|path| root::Directory::open(&path)), rules)
-    }
-
-    /// Holds what `fd` holds, by a duplicate.
-    #[napi(catch_unwind)]
-    pub fn from_fd(fd: i32, rules: Rules) -> Either<Directory, Failure> {
-        Directory::from(root::Directory::from_fd(fd), rules)
-    }
-
-    /// -1 once closed
-    #[napi(getter, catch_unwind)]
-    pub fn fd(&self) -> i32 {
-        self.held.as_ref().map_or(-1, |held| held.as_fd().as_raw_fd())
-    }
-
-    /// A directory beneath this one, found by the rules of this one.
-    #[napi(catch_unwind)]
-    pub fn open_root(&self, name: String, rules: Rules) -> Either<Directory, Failure> {
-        let opened = self.get().and_then(|root| root.open_directory(&c_string(name)?));
-        Directory::from(opened, rules)
-    }
-
-    /// The name of the first executable `file` in the directories `entries`.
-    #[napi(catch_unwind)]
-    pub fn look_path(&self, file: String, entries: Vec<String>) -> Either<String, Failure> {
-        let entries: Vec<&[u8]> = entries.iter().map(String::as_bytes).collect();
-        match self.get().and_then(|root| root.look_path(&c_string(file)?, &entries)) {
-            Ok(name) => Either::A(name.to_string_lossy().into_owned()),
-            Err(failure) => Either::B(failure.into()),
-        }
-    }
-
-    /// A regular file beneath this one; with `seal` a sealed copy of it, of this `sha256` where one is given.
-    #[napi(catch_unwind)]
-    pub fn open_executable(&self, name: String, seal: bool, sha256: Option<String>) -> Either<Program, Failure> {
-        let found = self.get().and_then(|root| program::Program::find(root, c_string(name)?)).map(Arc::new);
-        let held = found.and_then(|found| if seal { found.seal(&Seal { sha256 }, || true) } else { Ok(found) });
-        match held {
-            Ok(program) => Either::A(Program {
-                size: program.size(),
-                sha256: program.sha256().map(str::to_owned),
-                held: Some(program),
-            }),
-            Err(failure) => Either::B(failure.into()),
-        }
-    }
-
-    /// Gives it up; a start that is under way keeps it until it is done.
-    #[napi(catch_unwind)]
-    pub fn close(&mut self) {
-        self.held = None;
-    }
+fn find(directory: u32, name: Text) -> failure::Result<Arc<Program>> {
+    let root = held(&DIRECTORIES, directory)?;
+    Program::find(&root, name.into_c_string().ok_or_else(nul)?).map(Arc::new)
 }
 
-impl Directory {
-    fn from(opened: crate::failure::Result<root::Directory>, rules: Rules) -> Either<Directory, Failure> {
-        match opened.map(|directory| directory.under(rules.into())) {
-            Ok(directory) => Either::A(Directory { held: Some(Arc::new(directory)) }),
-            Err(failure) => Either::B(failure.into()),
-        }
-    }
-
-    /// EBADF once closed, which lib/ says in its own words before it comes here.
-    pub(super) fn get(&self) -> crate::failure::Result<&Arc<root::Directory>> {
-        self.held.as_ref().ok_or_else(closed)
-    }
+/// Its descriptor.
+#[napi(catch_unwind)]
+pub fn program_fd(program: u32) -> i32 {
+    held(&PROGRAMS, program).map_or(-1, |held| held.as_fd().as_raw_fd())
 }
 
-#[napi]
-impl Program {
-    /// -1 once closed
-    #[napi(getter, catch_unwind)]
-    pub fn fd(&self) -> i32 {
-        self.held.as_ref().map_or(-1, |held| held.as_fd().as_raw_fd())
-    }
-
-    /// bytes, when it was opened
-    #[napi(getter, catch_unwind)]
-    pub fn size(&self) -> f64 {
-        self.size as f64
-    }
-
-    /// of a sealed copy, in lower-case hex
-    #[napi(getter, catch_unwind)]
-    pub fn sha256(&self) -> Option<String> {
-        self.sha256.clone()
-    }
-
-    /// Gives it up; a start that is under way keeps it until it is done.
-    #[napi(catch_unwind)]
-    pub fn close(&mut self) {
-        self.held = None;
-    }
+/// Its bytes, when it was opened.
+#[napi(catch_unwind)]
+pub fn program_size(program: u32) -> f64 {
+    held(&PROGRAMS, program).map_or(0.0, |held| held.size() as f64)
 }
 
-impl Program {
-    pub(super) fn get(&self) -> crate::failure::Result<&Arc<program::Program>> {
-        self.held.as_ref().ok_or_else(closed)
-    }
+/// The digest of a sealed copy, in lower-case hex.
+#[napi(catch_unwind)]
+pub fn program_digest(program: u32) -> Option<String> {
+    held(&PROGRAMS, program).ok().and_then(|held| held.sha256().map(str::to_owned))
 }
 
-fn closed() -> crate::failure::Failure {
-    crate::failure::Failure::new(crate::failure::Step::Open, "fcntl", nix::errno::Errno::EBADF)
+/// Gives it up, and says how large it was.
+#[napi(catch_unwind)]
+pub fn let_go_program(program: u32) -> f64 {
+    let_go(&PROGRAMS, program).map_or(0.0, |held| held.size() as f64)
 }
+
+// ---- descriptors -------------------------------------------------------------------------------
 
 /// Which file a descriptor holds now.
 #[napi(catch_unwind)]
 pub fn identify(fd: i32) -> Either<Identity, Failure> {
-    match program::Identity::of(fd) {
-        Ok(identity) => Either::A(identity.into()),
+    told(program::Identity::of(fd).map(Identity::from))
+}
+
+fn told<T>(result: failure::Result<T>) -> Either<T, Failure> {
+    match result {
+        Ok(value) => Either::A(value),
         Err(failure) => Either::B(failure.into()),
     }
 }

@@ -3,6 +3,7 @@
 
 mod engine;
 mod files;
+mod held;
 mod mailbox;
 mod probe;
 mod request;

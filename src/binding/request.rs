@@ -1,6 +1,6 @@
 //! From the flat request of lib/ to one that owns all it will use.
 
-use super::files::{Directory, Program};
+use super::held::{DIRECTORIES, PROGRAMS, held};
 use super::values::{Identity, c_string};
 use crate::failure::{Failure, Result, Step};
 use crate::process::{self, Cwd, Environment, Scope, Stdio, Target};
@@ -16,8 +16,11 @@ use std::sync::Arc;
 /// What is to be started, and how.
 #[napi(object, object_to_js = false)]
 pub struct Request {
-    /// the program's name under the Root given beside this
+    /// the number of the directory that the program is beneath, and its name there
+    pub root: Option<u32>,
     pub name: Option<String>,
+    /// or the number of a program that is held
+    pub program: Option<u32>,
     /// or a descriptor that holds the program; duplicated before the call returns
     pub program_fd: Option<i32>,
     /// what that descriptor held when the command was made; another file is ESTALE
@@ -25,8 +28,9 @@ pub struct Request {
     pub argv: Vec<String>,
     /// 'KEY=value'; absent: this process's own, read natively (on the main thread only)
     pub env: Option<Vec<String>>,
-    /// beneath `cwdRoot` where that is given, else a path of this process; absent: its own directory
+    /// beneath the directory of number `cwdRoot` where that is given, else a path of this process; absent: its own
     pub cwd: Option<String>,
+    pub cwd_root: Option<u32>,
     /// for each of the child's descriptors: a number (that of ours), 'pipe', 'ignore' or 'stdout' (what 1 is)
     #[napi(ts_type = "Array<number | 'pipe' | 'ignore' | 'stdout'>")]
     pub stdio: Vec<Either<i32, String>>,
@@ -52,18 +56,12 @@ pub(super) enum When {
 }
 
 impl Request {
-    pub(super) fn own(
-        self,
-        when: When,
-        root: Option<&Directory>,
-        program: Option<&Program>,
-        cwd_root: Option<&Directory>,
-    ) -> Result<process::Request> {
+    pub(super) fn own(mut self, when: When) -> Result<process::Request> {
         Ok(process::Request {
-            target: target(self.name, self.program_fd, self.program_identity, root, program)?,
+            target: self.target()?,
             argv: Arc::new(Strings::new(c_strings(self.argv)?)),
             environment: environment(self.env, when)?,
-            cwd: cwd(self.cwd, cwd_root, when)?,
+            cwd: cwd(self.cwd, self.cwd_root, when)?,
             stdio: self.stdio.into_iter().enumerate().map(stdio).collect::<Result<_>>()?,
             detached: self.detached,
             scope: if self.group { Scope::Group } else { Scope::Process },
@@ -72,25 +70,19 @@ impl Request {
             scripts: scripts(&self.scripts),
         })
     }
-}
 
-fn target(
-    name: Option<String>,
-    fd: Option<i32>,
-    identity: Option<Identity>,
-    root: Option<&Directory>,
-    program: Option<&Program>,
-) -> Result<Target> {
-    match (root, program, fd) {
-        (Some(root), ..) => {
-            Ok(Target::Named { root: Arc::clone(root.get()?), name: c_string(name.unwrap_or_default())? })
+    fn target(&mut self) -> Result<Target> {
+        if let Some(root) = self.root {
+            let name = c_string(self.name.take().unwrap_or_default())?;
+            return Ok(Target::Named { root: held(&DIRECTORIES, root)?, name });
         }
-        (_, Some(program), _) => Ok(Target::Held(Arc::clone(program.get()?))),
-        (.., fd) => {
-            let fd = sys::fd::duplicate(fd.unwrap_or(-1)).map_err(Failure::at(Step::Open, "fcntl"))?;
-            let expected = |found: program::Identity| identity.is_none_or(|noted| noted == Identity::from(found));
-            Ok(Target::Held(Arc::new(program::Program::held(fd, expected)?)))
+        if let Some(program) = self.program {
+            return Ok(Target::Held(held(&PROGRAMS, program)?));
         }
+        let fd = sys::fd::duplicate(self.program_fd.unwrap_or(-1)).map_err(Failure::at(Step::Open, "fcntl"))?;
+        let noted = self.program_identity;
+        let expected = |found: program::Identity| noted.is_none_or(|noted| noted == Identity::from(found));
+        Ok(Target::Held(Arc::new(program::Program::held(fd, expected)?)))
     }
 }
 
@@ -102,7 +94,7 @@ fn environment(env: Option<Vec<String>>, when: When) -> Result<Environment> {
     }
 }
 
-fn cwd(path: Option<String>, root: Option<&Directory>, when: When) -> Result<Cwd> {
+fn cwd(path: Option<String>, root: Option<u32>, when: When) -> Result<Cwd> {
     let Some(path) = path else {
         return match when {
             When::Now => Ok(Cwd::Here),
@@ -114,7 +106,7 @@ fn cwd(path: Option<String>, root: Option<&Directory>, when: When) -> Result<Cwd
         };
     };
     if let Some(root) = root {
-        return Ok(Cwd::Beneath { root: Arc::clone(root.get()?), name: c_string(path)? });
+        return Ok(Cwd::Beneath { root: held(&DIRECTORIES, root)?, name: c_string(path)? });
     }
     let from = if path.starts_with('/') || when == When::Now { None } else { Some(Cwd::here()?) };
     Ok(Cwd::Path { from, path: c_string(path)? })

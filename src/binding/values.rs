@@ -6,6 +6,7 @@ use crate::program;
 use crate::sys::pidfd::{Exit, Status};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
+use std::ffi::CString;
 
 /// Why something did not happen, as plain values; lib/errors.ts makes the Error.
 #[napi(object, object_from_js = false)]
@@ -145,7 +146,10 @@ impl Ending {
 }
 
 /// A NUL in a string, which lib/ refuses by name before it comes here.
-pub(super) fn c_string(text: impl Into<Vec<u8>>) -> failure::Result<std::ffi::CString> {
-    let refused = failure::Failure::new(failure::Step::Resolve, "execve", nix::errno::Errno::EINVAL);
-    std::ffi::CString::new(text).map_err(|_| refused)
+pub(super) fn c_string(text: impl Into<Vec<u8>>) -> failure::Result<CString> {
+    CString::new(text).map_err(|_| nul())
+}
+
+pub(super) fn nul() -> failure::Failure {
+    failure::Failure::new(failure::Step::Resolve, "execve", nix::errno::Errno::EINVAL)
 }

@@ -1,13 +1,13 @@
 //! What napi has no safe call for.
 
-use napi::Env;
-use napi::JsValue;
-use napi::bindgen_prelude::FunctionRef;
+use napi::bindgen_prelude::{FromNapiValue, FunctionRef, TypeName, ValidateNapiValue};
 use napi::sys::{
-    Status, napi_close_handle_scope, napi_fatal_exception, napi_get_and_clear_last_exception, napi_get_global,
-    napi_make_callback, napi_open_handle_scope, napi_ref_threadsafe_function, napi_threadsafe_function,
-    napi_unref_threadsafe_function,
+    Status, napi_close_handle_scope, napi_env, napi_fatal_exception, napi_get_and_clear_last_exception,
+    napi_get_global, napi_get_value_string_utf8, napi_make_callback, napi_open_handle_scope,
+    napi_ref_threadsafe_function, napi_threadsafe_function, napi_unref_threadsafe_function, napi_value,
 };
+use napi::{Env, JsValue, ValueType};
+use std::ffi::CString;
 use std::ptr;
 
 /// Whether a threadsafe function keeps its environment's event loop alive. On that environment's JavaScript thread
@@ -49,3 +49,47 @@ pub(crate) fn call_back(env: &Env, function: &FunctionRef<(), ()>) {
         napi_close_handle_scope(raw, scope);
     }
 }
+
+/// A string of JavaScript's as the bytes of its UTF-8. A short one is read in one call: napi's String takes two, the
+/// first of which only counts.
+#[derive(Debug)]
+pub(crate) struct Text(Vec<u8>);
+
+impl Text {
+    /// None: there is a NUL in it.
+    pub(crate) fn into_c_string(self) -> Option<CString> {
+        CString::new(self.0).ok()
+    }
+}
+
+const SHORT: usize = 256;
+
+impl FromNapiValue for Text {
+    unsafe fn from_napi_value(env: napi_env, value: napi_value) -> napi::Result<Text> {
+        let mut bytes = [0u8; SHORT];
+        let mut length = 0;
+        // SAFETY: the caller's promise of `env` and `value`; the buffer is as long as is said.
+        let status =
+            unsafe { napi_get_value_string_utf8(env, value, bytes.as_mut_ptr().cast(), SHORT, &raw mut length) };
+        // What fills the buffer, up to the last character that fits whole, may have been cut.
+        if status != Status::napi_ok || length + 4 >= SHORT {
+            // SAFETY: the same value.
+            return unsafe { String::from_napi_value(env, value) }.map(|text| Text(text.into_bytes()));
+        }
+        let mut text = Vec::with_capacity(length + 1); // and its NUL
+        text.extend_from_slice(bytes.get(..length).unwrap_or_default());
+        Ok(Text(text))
+    }
+}
+
+impl TypeName for Text {
+    fn type_name() -> &'static str {
+        String::type_name()
+    }
+
+    fn value_type() -> ValueType {
+        String::value_type()
+    }
+}
+
+impl ValidateNapiValue for Text {}

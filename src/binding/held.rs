@@ -1,0 +1,62 @@
+//! What is held open for JavaScript, by number: making an object of a native class for each took longer than opening it.
+//! A table belongs to its thread, which is one JavaScript environment's; what it still holds when the thread ends (a
+//! worker) is closed with it.
+
+use crate::failure::{Failure, Result, Step};
+use crate::program::Program;
+use crate::root::Directory;
+use nix::errno::Errno;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::thread::LocalKey;
+
+pub(super) struct Table<T> {
+    held: Vec<Option<Arc<T>>>,
+    free: Vec<u32>,
+}
+
+thread_local! {
+    pub(super) static DIRECTORIES: RefCell<Table<Directory>> = const { RefCell::new(Table::new()) };
+    pub(super) static PROGRAMS: RefCell<Table<Program>> = const { RefCell::new(Table::new()) };
+}
+
+impl<T> Table<T> {
+    const fn new() -> Table<T> {
+        Table { held: Vec::new(), free: Vec::new() }
+    }
+
+    fn hold(&mut self, thing: Arc<T>) -> u32 {
+        let number = self.free.pop().unwrap_or(self.held.len() as u32);
+        match self.held.get_mut(number as usize) {
+            Some(place) => *place = Some(thing),
+            None => self.held.push(Some(thing)),
+        }
+        number
+    }
+
+    fn get(&self, number: u32) -> Option<Arc<T>> {
+        self.held.get(number as usize)?.clone()
+    }
+
+    fn let_go(&mut self, number: u32) -> Option<Arc<T>> {
+        let thing = self.held.get_mut(number as usize)?.take()?;
+        self.free.push(number);
+        Some(thing)
+    }
+}
+
+/// Its number from here on.
+pub(super) fn hold<T>(table: &'static LocalKey<RefCell<Table<T>>>, thing: Arc<T>) -> u32 {
+    table.with_borrow_mut(|table| table.hold(thing))
+}
+
+/// EBADF once it was let go, which lib/ says in its own words before it comes here.
+pub(super) fn held<T>(table: &'static LocalKey<RefCell<Table<T>>>, number: u32) -> Result<Arc<T>> {
+    let closed = || Failure::new(Step::Open, "fcntl", Errno::EBADF);
+    table.with_borrow(|table| table.get(number)).ok_or_else(closed)
+}
+
+/// The last of it, if it was held; the number may then be another's.
+pub(super) fn let_go<T>(table: &'static LocalKey<RefCell<Table<T>>>, number: u32) -> Option<Arc<T>> {
+    table.with_borrow_mut(|table| table.let_go(number))
+}
