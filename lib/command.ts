@@ -3,26 +3,40 @@ import type { FileHandle } from 'node:fs/promises'
 import { isMainThread } from 'node:worker_threads'
 import type { Failure, Identity, Request } from '#binding'
 import { illegalConstructor, invalidType, invalidValue } from './argument-errors.ts'
+import { attributesOf } from './attributes.ts'
 import { binding } from './binding.ts'
 import { spawnChild } from './child.ts'
 import { failureError, isFailure } from './errors.ts'
-import { type Executable, isExecutable, pathOf, programOf } from './executable.ts'
+import { type Executable, isExecutable, pathOf, programOf, rootOf } from './executable.ts'
 import { checkLines, readLines } from './lines.ts'
 import { type Plan, readOptions } from './options.ts'
 import { type Run, runOutput, runOutputSync } from './output.ts'
+import { pathBeneath } from './paths.ts'
 import { permit } from './permission.ts'
-import { directoryOf, isRoot, pathUnder, type Root } from './root.ts'
+import { directoryOf, identityOf, isRoot, pathUnder, type Root } from './root.ts'
 import { sealRequest } from './seal.ts'
 import { type Slot, slotsOf } from './streams.ts'
-import type { Child, ChildBy, CommandOptions, CommandOutput, CommandStatus, Encoding, Output, Stdio } from './types.ts'
+import type {
+  Child,
+  ChildBy,
+  CommandOptions,
+  CommandOutput,
+  CommandStatus,
+  Encoding,
+  Output,
+  ProcessAttributes,
+  Stdio,
+} from './types.ts'
 import * as check from './validate.ts'
 
 /** The program of a command: where it is found at each start, and what it is called. */
 interface Target {
   /** For messages, and what spawnfile shows. */
   readonly name: string
-  /** argv[0] where the options do not say. */
+  /** argv[0] where the options do not say: the path at which it was named. */
   readonly argv0: string
+  /** What stands for the Root that it was named beneath. */
+  readonly home?: object
   readonly root?: Root
   /** Whether an interpreter can be found beside it. */
   readonly hasRoot: boolean
@@ -119,17 +133,17 @@ export class Command<Out extends string | Buffer = Buffer, C extends Child = Chi
 
   #request(slots: Slot[]): Request {
     permit('child', this.name)
-    const { argv0, cwd, cwdRoot, detached, group, seal, scripts } = this.#plan
+    const { argv0, cwd, cwdRoot, attributes, group, seal, scripts } = this.#plan
     const env = this.#plan.env ?? ownEnvironment()
     const request = check.bare<Request>({
       ...this.#target.locate(),
-      argv: [argv0 ?? this.#target.argv0, ...this.args],
+      argv: [argv0 ?? argv0Of(this.#target, attributes?.chroot), ...this.args],
       stdio: slots,
-      detached,
       group,
       ...sealRequest(seal),
       scripts,
     })
+    if (attributes) request.attributes = attributesOf(attributes)
     if (env) request.env = [...env]
     if (cwd !== undefined) request.cwd = cwd
     if (cwdRoot) request.cwdRoot = directoryOf(cwdRoot)
@@ -151,6 +165,7 @@ export function commandRoot<const S extends Stdio | undefined = undefined, E ext
     root,
     hasRoot: true,
     argv0: pathUnder(root, name),
+    home: identityOf(root),
     locate: () => ({ root: directoryOf(root), name }),
   }
   return command(target, args, options)
@@ -177,11 +192,18 @@ function command<Out extends string | Buffer, C extends Child>(
   return make({ target: check.bare(target), args: checked, plan, options: shown })
 }
 
+/** In a chroot: the path that it has there where that is its own Root, else its plain name. */
+function argv0Of({ argv0, name, home }: Target, chroot: ProcessAttributes['chroot']): string {
+  if (chroot === undefined || !home) return argv0
+  return isRoot(chroot) && identityOf(chroot) === home ? pathBeneath('/', name) : name
+}
+
 function heldTarget(executable: Executable): Target {
   return {
     name: executable.name,
     hasRoot: true,
     argv0: pathOf(executable),
+    home: rootOf(executable),
     locate: () => ({ program: programOf(executable) }),
   }
 }

@@ -6,7 +6,6 @@ import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 import type { Failure } from '#binding'
 import type { CommandOutput, AbortError as PublicAbortError, Step } from './types.ts'
-import { version } from './version.ts'
 
 type AnyOutput = CommandOutput<string | Buffer>
 
@@ -151,13 +150,6 @@ export function killError(errno: number): CommandRootError {
 /** A Root or Executable that has been closed. `what`: 'Root' or 'Executable'; `name`: its own. */
 export function closedError(what: string, name: string): CommandRootError {
   return new CommandRootError(`The ${what} '${name}' is closed`, { code: 'ERR_ROOT_CLOSED', path: name })
-}
-
-/** An option, or one value of it, that the contract has and this version does not bring. `what`: 'options.uid'. */
-export function unavailableError(what: string, value: unknown): CommandRootError {
-  const shown = typeof value === 'string' ? `: '${value}'` : typeof value === 'boolean' ? `: ${value}` : ''
-  const message = `${what}${shown} is not available yet in command-root ${version()}; it is refused, not ignored: leave it out`
-  return new CommandRootError(message, { code: 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM' })
 }
 
 /** Node's permission model forbids it. `permission`: 'ChildProcess' or 'FileSystemRead'. */

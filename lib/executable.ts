@@ -15,8 +15,8 @@ interface Opened {
   /** The Rust half's number for it. */
   program: number
   name: string
-  /** The absolute path of the directory that it was named beneath. */
-  directory: string
+  /** What stands for the Root that it was named beneath, with that one's absolute path. */
+  root: { readonly path: string }
   sha256: string | undefined
 }
 
@@ -25,6 +25,8 @@ let make: (opened: Opened) => Executable
 export let programOf: (executable: Executable) => number
 /** The absolute path at which the program was named. */
 export let pathOf: (executable: Executable) => string
+/** What stands for the Root that it was named beneath. */
+export let rootOf: (executable: Executable) => object
 /** Whether `value` is an Executable of this package. */
 export let isExecutable: (value: unknown) => value is Executable
 
@@ -32,7 +34,7 @@ export let isExecutable: (value: unknown) => value is Executable
 export class Executable implements Disposable {
   #program: number | undefined
   readonly #name: string
-  readonly #directory: string
+  readonly #root: { readonly path: string }
   readonly #sha256: string | undefined
   /** Once closed. */
   #size = 0
@@ -40,7 +42,8 @@ export class Executable implements Disposable {
   static {
     make = (opened) => new Executable(opened)
     isExecutable = (value): value is Executable => typeof value === 'object' && value !== null && #program in value
-    pathOf = (executable) => pathBeneath(executable.#directory, executable.#name)
+    pathOf = (executable) => pathBeneath(executable.#root.path, executable.#name)
+    rootOf = (executable) => executable.#root
     programOf = (executable) => {
       if (executable.#program === undefined) throw closedError('Executable', executable.#name)
       return executable.#program
@@ -51,7 +54,7 @@ export class Executable implements Disposable {
     if (!opened) throw illegalConstructor()
     this.#program = opened.program
     this.#name = opened.name
-    this.#directory = opened.directory
+    this.#root = opened.root
     this.#sha256 = opened.sha256
     forgotten.register(this, opened.program, this)
   }
@@ -95,12 +98,17 @@ export class Executable implements Disposable {
   }
 }
 
-/** Root.openExecutable(), for Root. `path`: the absolute path of the directory, for what the program is told. */
-export function makeExecutable(directory: number, name: string, path: string, options: unknown): Executable {
+/** Root.openExecutable(), for Root. `root`: what stands for it, with its number and absolute path. */
+export function makeExecutable(
+  root: { readonly directory: number; readonly path: string },
+  name: string,
+  options: unknown,
+): Executable {
+  const { directory } = root
   const { seal, sha256 } = options === undefined ? UNSEALED : sealRequest(readOptions(options))
   const program = seal ? binding.holdSealed(directory, name, sha256) : binding.holdProgram(directory, name)
   if (typeof program !== 'number') throw failureError(program, name)
-  return make({ program, name, directory: path, sha256: (seal && binding.programDigest(program)) || undefined })
+  return make({ program, name, root, sha256: (seal && binding.programDigest(program)) || undefined })
 }
 
 const UNSEALED = Object.freeze(sealRequest(false))

@@ -1,10 +1,10 @@
 /**
  * Every option of a command by name: whether null counts as absent, and the check that returns what a Command keeps.
- * A new option is a row here; what the contract has and this version does not is a row in `later`.
+ * A new option is a row here.
  */
 import { invalidType, invalidValue, outOfRange } from './argument-errors.ts'
+import { ATTRIBUTES } from './attributes.ts'
 import { isRoot, type Root } from './root.ts'
-import { refuse } from './root-options.ts'
 import { checkSeal } from './seal.ts'
 import { checkStdio } from './streams.ts'
 import type { CommandOptions, Encoding } from './types.ts'
@@ -18,39 +18,11 @@ export const NULLABLE: ReadonlySet<string> = new Set(
     .split(' '),
 )
 
-/**
- * Checked, then refused by name unless the value asks for nothing. Whoever brings an option moves its row up into
- * OPTIONS.
- */
-const later = {
-  ambientCaps: refuse((value, name) => check.arrayOf(value, name, check.cString)),
-  cgroup: refuse(pathDescriptorOrRoot),
-  chroot: refuse(pathOrRoot),
-  closeFds: refuse(check.boolean, true),
-  cpuAffinity: refuse((value, name) => check.arrayOf(value, name, check.unsigned)),
-  ctty: refuse(check.unsigned),
-  foreground: refuse(check.boolean, false),
-  gid: refuse(id),
-  gidMappings: refuse((value, name) => check.arrayOf(value, name, idMap)),
-  gidMappingsEnableSetgroups: refuse(check.boolean, false),
-  groups: refuse((value, name) => check.arrayOf(value, name, id)),
-  namespaces: refuse((value, name) => check.arrayOf(value, name, namespace)),
-  nice: refuse((value, name) => check.integer(value, name, -20, 19)),
-  noNewPrivs: refuse(check.boolean, false),
-  pdeathsig: refuse(check.signal),
-  pgid: refuse(check.unsigned),
-  rlimits: refuse((value, name) => check.object(value, name) as NonNullable<CommandOptions['rlimits']>),
-  uid: refuse(id),
-  uidMappings: refuse((value, name) => check.arrayOf(value, name, idMap)),
-  umask: refuse((value, name) => check.integer(value, name, 0, 0o7777)),
-}
-
 export const OPTIONS: { readonly [K in keyof Required<CommandOptions>]: Check<NonNullable<CommandOptions[K]>> } = {
   argv0: (value, name) => check.cString(value, name, false),
   check: check.boolean,
   clearEnv: check.boolean,
   cwd,
-  detached: check.boolean,
   encoding,
   env,
   forceKillAfter: check.unsigned,
@@ -68,7 +40,7 @@ export const OPTIONS: { readonly [K in keyof Required<CommandOptions>]: Check<No
   waitDelay: check.unsigned,
   windowsHide: check.boolean,
   windowsVerbatimArguments: check.boolean,
-  ...later,
+  ...ATTRIBUTES,
 }
 
 /** Names that child_process has and this package does not, with what to do instead. */
@@ -146,30 +118,4 @@ function abortSignal(value: unknown, name: string): AbortSignal {
     throw invalidType(name, 'an instance of AbortSignal', value)
   }
   return value as AbortSignal
-}
-
-function id(value: unknown, name: string): number {
-  return check.integer(value, name, 0, check.MAX_ID)
-}
-
-function idMap(value: unknown, name: string): { containerId: number; hostId: number; size: number } {
-  const given = check.ownProperties(check.object(value, name), name, ['containerId', 'hostId', 'size'])
-  const number = (key: 'containerId' | 'hostId' | 'size'): number => id(given.get(key), `${name}.${key}`)
-  return { containerId: number('containerId'), hostId: number('hostId'), size: number('size') }
-}
-
-const NAMESPACES = ['user', 'pid', 'net', 'mount', 'ipc', 'uts', 'cgroup', 'time'] as const
-
-function namespace(value: unknown, name: string): (typeof NAMESPACES)[number] {
-  return check.oneOf(value, name, NAMESPACES)
-}
-
-function pathOrRoot(value: unknown, name: string): string | Root {
-  if (isRoot(value)) return value
-  if (typeof value === 'string') return check.cString(value, name)
-  throw invalidType(name, 'of type string or an instance of Root', value)
-}
-
-function pathDescriptorOrRoot(value: unknown, name: string): string | number | Root {
-  return typeof value === 'number' ? check.integer(value, name, 0, check.MAX_INT32) : pathOrRoot(value, name)
 }

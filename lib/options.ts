@@ -1,12 +1,14 @@
 /** Validates the options of a command once, at the door, and makes of them the flat record that a start works from. */
 import { constants } from 'node:buffer'
 import { invalidValue } from './argument-errors.ts'
+import { ATTRIBUTES, checkAttributes } from './attributes.ts'
 import { NULLABLE, OPTIONS, REFUSED } from './option-table.ts'
-import { isRoot, type Root } from './root.ts'
+import { isRoot, isThrough, type Root } from './root.ts'
 import type { Seal } from './seal.ts'
-import type { CommandOptions, Stdio } from './types.ts'
+import type { CommandOptions, ProcessAttributes, Stdio } from './types.ts'
 import * as check from './validate.ts'
 
+const SIGKILL = 9
 const DEFAULT_MAX_BUFFER = 64 * 1024 * 1024
 
 /** All that the options say, defaults filled in. */
@@ -25,7 +27,7 @@ export interface Plan {
   readonly maxBuffer: number
   readonly discard: boolean
   readonly check: boolean
-  readonly detached: boolean
+  readonly attributes: ProcessAttributes
   readonly signal: AbortSignal | undefined
   /** Milliseconds; 0: none. */
   readonly timeout: number
@@ -61,16 +63,50 @@ function checkEach(options: object): Kept {
   return kept
 }
 
-function checkTogether({ input, stdio }: Kept): void {
+function checkTogether(kept: Kept): void {
+  checkAttributes(kept, Array.isArray(kept.stdio) ? Math.max(kept.stdio.length, 3) : 3, 'options')
+  checkInput(kept)
+  checkPlace(kept)
+  checkKilling(kept)
+}
+
+function checkInput({ input, stdio }: Kept): void {
   if (input === undefined || stdio === undefined) return
   const stdin = typeof stdio === 'string' ? stdio : (stdio[0] ?? 'pipe')
   const isPipe = stdin === 'pipe' || stdin === 'overlapped' || (typeof stdin === 'number' && stdin < 0)
   if (!isPipe) throw invalidValue('options.input', "needs a pipe: leave options.stdio[0] out, or make it 'pipe'")
 }
 
+/**
+ * In a chroot a string is seen from inside, and a descriptor would lead out. So would, in a new mount namespace, one that
+ * was opened inside: it is on the mounts that were there before.
+ */
+function checkPlace({ cwd, chroot, namespaces }: Kept): void {
+  const root = cwdRootOf(cwd)
+  if (chroot === undefined || root === undefined) return
+  if (!isRoot(chroot) || !isThrough(root, chroot))
+    throw invalidValue('options.cwd', 'must be a string, or the Root that is options.chroot or one opened through it')
+  if (namespaces?.includes('mount') && cwd !== chroot)
+    throw invalidValue('options.cwd', 'must be a string, seen from inside, with a new mount namespace and options.chroot')
+}
+
+/** The first process of a pid namespace hears only signals that it has handlers for, and SIGKILL. */
+function checkKilling({ namespaces, killSignal, forceKillAfter, killScope, pgid }: Kept): void {
+  if (killScope === 'group' && pgid)
+    throw invalidValue('options.pgid', "cannot go with killScope: 'group', which is a new group", pgid)
+  if (!namespaces?.includes('pid') || killSignal === undefined || forceKillAfter !== undefined) return
+  if (check.signalNumber(killSignal) !== SIGKILL)
+    throw invalidValue('options.killSignal', 'needs options.forceKillAfter with a new pid namespace', killSignal)
+}
+
+function attributesIn(kept: Kept): ProcessAttributes {
+  const names = Object.keys(ATTRIBUTES) as (keyof ProcessAttributes)[]
+  return Object.freeze(check.bare(Object.fromEntries(names.map((name) => [name, kept[name]]))))
+}
+
 function planOf(kept: Kept): Plan {
   return Object.freeze({
-    ...placeOf(kept.cwd),
+    ...placeOf(kept),
     env: envPairs(kept),
     argv0: kept.argv0,
     stdio: kept.stdio,
@@ -80,10 +116,10 @@ function planOf(kept: Kept): Plan {
     maxBuffer: Math.min(kept.maxBuffer ?? DEFAULT_MAX_BUFFER, constants.MAX_LENGTH),
     discard: kept.overflow === 'discard',
     check: kept.check ?? false,
-    detached: kept.detached ?? false,
+    attributes: attributesIn(kept),
     signal: kept.signal,
     timeout: kept.timeout ?? 0,
-    killSignal: check.signalNumber(kept.killSignal ?? 'SIGTERM'),
+    killSignal: check.signalNumber(kept.killSignal ?? (kept.namespaces?.includes('pid') ? 'SIGKILL' : 'SIGTERM')),
     seal: kept.seal,
     scripts: kept.scripts ?? 'deny',
     forceKillAfter: kept.forceKillAfter,
@@ -92,7 +128,14 @@ function planOf(kept: Kept): Plan {
   })
 }
 
-function placeOf(cwd: Kept['cwd']): Pick<Plan, 'cwd' | 'cwdRoot'> {
+function cwdRootOf(cwd: Kept['cwd']): Root | undefined {
+  if (isRoot(cwd)) return cwd
+  return typeof cwd === 'object' && !(cwd instanceof URL) ? cwd.root : undefined
+}
+
+function placeOf({ cwd, chroot, namespaces }: Kept): Pick<Plan, 'cwd' | 'cwdRoot'> {
+  // There already, and by a descriptor it would be the directory of another mount namespace.
+  if (cwd !== undefined && cwd === chroot && namespaces?.includes('mount')) return { cwd: '/', cwdRoot: undefined }
   // An empty string is no directory, and to child_process the same as none given.
   if (cwd === undefined || cwd === '') return { cwd: undefined, cwdRoot: undefined }
   if (isRoot(cwd)) return { cwd: '.', cwdRoot: cwd }

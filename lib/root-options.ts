@@ -1,7 +1,5 @@
-/** The options of Roots by name, and how one is refused that this version does not bring. */
+/** The options of Roots by name. */
 import type { Rules } from '#binding'
-import { unavailableError } from './errors.ts'
-import type { Check } from './validate.ts'
 import * as check from './validate.ts'
 
 /** The rows of RootOptions, and `name`, which Root.fromFd() takes with them. */
@@ -29,13 +27,4 @@ export function readRootOptions(options: unknown, more: readonly 'name'[] = []):
   if (symlinks !== undefined) rules.followLinks = symlinks === 'follow'
   if (crossMounts !== undefined) rules.crossMounts = crossMounts
   return check.bare(name === undefined ? { rules } : { rules, name })
-}
-
-/** A check that refuses, by name, every value but `nothing`: the one that asks for what happens anyway. */
-export function refuse<T>(checked: Check<T>, nothing?: NoInfer<T>): Check<T> {
-  return (value, name) => {
-    const known = checked(value, name)
-    if (nothing !== undefined && known === nothing) return known
-    throw unavailableError(name, known)
-  }
 }

@@ -17,6 +17,8 @@ interface Held {
   directory: number | undefined
   name: string
   path: string
+  /** Of the Root that it was opened through. That one is not kept open by this. */
+  through?: Held | undefined
 }
 
 /** Closes what was forgotten, when it is collected. */
@@ -63,10 +65,11 @@ export class Root implements Disposable {
   openRoot(name: string, options?: RootOptions): Root {
     check.cString(name, 'name')
     const { rules } = readRootOptions(options)
-    const { directory, name: own, path } = openHeld(this)
-    const opened = binding.holdDirectoryBeneath(directory, name, rules)
+    const through = openHeld(this)
+    const opened = binding.holdDirectoryBeneath(through.directory, name, rules)
     if (typeof opened !== 'number') throw failureError(opened, name)
-    return make({ directory: opened, name: pathBeneath(own, name), path: pathBeneath(path, name) })
+    const [own, path] = [pathBeneath(through.name, name), pathBeneath(through.path, name)]
+    return make({ directory: opened, name: own, path, through })
   }
 
   /**
@@ -75,8 +78,7 @@ export class Root implements Disposable {
    */
   openExecutable(name: string, options?: ExecutableOptions): Executable {
     check.cString(name, 'name')
-    const { directory, path } = openHeld(this)
-    return makeExecutable(directory, name, path, options)
+    return makeExecutable(openHeld(this), name, options)
   }
 
   /**
@@ -137,6 +139,18 @@ export function directoryOf(root: Root): number {
 /** The absolute path at which `name` was beneath `root` when that was opened. */
 export function pathUnder(root: Root, name: string): string {
   return pathBeneath(heldBy(root).path, name)
+}
+
+/** What stands for a Root, and does not keep it open. */
+export function identityOf(root: Root): object {
+  return heldBy(root)
+}
+
+/** Whether `root` is `ancestor`, or was opened through it. */
+export function isThrough(root: Root, ancestor: Root): boolean {
+  let held: Held | undefined = heldBy(root)
+  while (held && held !== heldBy(ancestor)) held = held.through
+  return held !== undefined
 }
 
 function openHeld(root: Root): Held & { directory: number } {

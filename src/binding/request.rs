@@ -1,9 +1,10 @@
 //! From the flat request of lib/ to one that owns all it will use.
 
+use super::attributes::{Attributes, cwd};
 use super::held::{DIRECTORIES, PROGRAMS, held};
 use super::values::{Identity, c_string};
 use crate::failure::{Failure, Result, Step};
-use crate::process::{self, Cwd, Environment, Scope, Stdio, Target};
+use crate::process::{self, Environment, Scope, Stdio, Target};
 use crate::program::{self, Scripts, Seal};
 use crate::sys;
 use crate::sys::strings::Strings;
@@ -28,14 +29,15 @@ pub struct Request {
     pub argv: Vec<String>,
     /// 'KEY=value'; absent: this process's own, read natively (on the main thread only)
     pub env: Option<Vec<String>>,
-    /// beneath the directory of number `cwdRoot` where that is given, else a path of this process; absent: its own
+    /// beneath the directory of number `cwdRoot` where that is given, else a path of this process, or, with a chroot, of
+    /// the child; absent: its own
     pub cwd: Option<String>,
     pub cwd_root: Option<u32>,
     /// for each of the child's descriptors: a number (that of ours), 'pipe', 'ignore' or 'stdout' (what 1 is)
     #[napi(ts_type = "Array<number | 'pipe' | 'ignore' | 'stdout'>")]
     pub stdio: Vec<Either<i32, String>>,
-    /// setsid
-    pub detached: bool,
+    /// absent: none
+    pub attributes: Option<Attributes>,
     /// a group of its own, which signals are for
     pub group: bool,
     /// run a sealed copy, made at this start
@@ -57,13 +59,16 @@ pub(super) enum When {
 
 impl Request {
     pub(super) fn own(mut self, when: When) -> Result<process::Request> {
+        // A child with its own root finds its directory itself.
+        let inside = self.attributes.as_ref().is_some_and(|attributes| attributes.chroot.is_some());
+        let attributes = self.attributes.take().map(|attributes| attributes.own(when)).transpose()?.unwrap_or_default();
         Ok(process::Request {
             target: self.target()?,
             argv: Arc::new(Strings::new(c_strings(self.argv)?)),
             environment: environment(self.env, when)?,
-            cwd: cwd(self.cwd, self.cwd_root, when)?,
+            cwd: cwd(self.cwd, self.cwd_root, inside, when)?,
             stdio: self.stdio.into_iter().enumerate().map(stdio).collect::<Result<_>>()?,
-            detached: self.detached,
+            attributes: Arc::new(attributes),
             scope: if self.group { Scope::Group } else { Scope::Process },
             kept: false,
             seal: self.seal.then_some(Seal { sha256: self.sha256 }),
@@ -92,24 +97,6 @@ fn environment(env: Option<Vec<String>>, when: When) -> Result<Environment> {
         (None, When::Now) => Ok(Environment::Own),
         (None, When::Later) => Ok(Environment::Given(Arc::new(Strings::new(sys::environment::snapshot())))),
     }
-}
-
-fn cwd(path: Option<String>, root: Option<u32>, when: When) -> Result<Cwd> {
-    let Some(path) = path else {
-        return match when {
-            When::Now => Ok(Cwd::Here),
-            When::Later => Cwd::here().map(Cwd::Held).or_else(|failure| match failure.errno {
-                // One that may not be searched cannot be held; it is handed on as it is, as by fork(2).
-                Errno::EACCES => Ok(Cwd::Here),
-                _ => Err(failure),
-            }),
-        };
-    };
-    if let Some(root) = root {
-        return Ok(Cwd::Beneath { root: held(&DIRECTORIES, root)?, name: c_string(path)? });
-    }
-    let from = if path.starts_with('/') || when == When::Now { None } else { Some(Cwd::here()?) };
-    Ok(Cwd::Path { from, path: c_string(path)? })
 }
 
 fn stdio((index, form): (usize, Either<i32, String>)) -> Result<Stdio> {

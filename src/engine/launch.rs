@@ -3,7 +3,7 @@
 
 use super::{AT_ONCE as EVENTS, Bounds, Done, Ending, Run, engine, lock, run};
 use crate::failure::{Failure, Reason, Step, io_failure};
-use crate::process::{Patience, Request, Started, start};
+use crate::process::{Child, Patience, Request, Started, start};
 use crate::sys::poll::Poll;
 use nix::errno::Errno;
 use std::collections::VecDeque;
@@ -116,9 +116,13 @@ fn begin<F: Fn() + Send + 'static>(launch: Launch, turn: Turn<F>) {
     let place = Arc::new(Mutex::new(Some(launch)));
     let theirs = Arc::clone(&place);
     let thread = std::thread::Builder::new().name("command-root start".into()).stack_size(STACK).spawn(move || {
-        let _turn = turn;
-        if let Some(launch) = lock(&theirs).take() {
-            launch_now(launch);
+        let Some(launch) = lock(&theirs).take() else { return };
+        let dies_with_us = launch.request.attributes.pdeathsig.is_some();
+        let child = launch_now(launch);
+        drop(turn);
+        // The kernel sends that signal when this very thread ends.
+        if let Some(child) = child.filter(|_| dies_with_us) {
+            child.await_end();
         }
     });
     if let Err(error) = thread
@@ -153,7 +157,7 @@ impl Launch {
 }
 
 /// Starts it on this thread; the engine does the rest.
-fn launch_now(Launch { request, input, bounds, interrupt, done }: Launch) {
+fn launch_now(Launch { request, input, bounds, interrupt, done }: Launch) -> Option<Arc<Child>> {
     let patience = Patience::new(bounds.deadline, Arc::clone(&interrupt.aborted), true);
     // Without an engine nothing may start: nobody would see its end.
     let started = engine().and_then(|engine| start(&request, &patience).map(|started| (engine, started)));
@@ -161,10 +165,15 @@ fn launch_now(Launch { request, input, bounds, interrupt, done }: Launch) {
     drop(request);
     match started {
         Ok((engine, Started { child, streams })) => {
-            let run = Run::capturing(Arc::new(child), streams, input, bounds);
+            let child = Arc::new(child);
+            let run = Run::capturing(Arc::clone(&child), streams, input, bounds);
             interrupt.adopted(engine.adopt(run, done));
+            Some(child)
         }
-        Err(failure) => done(Ending::failed(failure, bounds.called.elapsed())),
+        Err(failure) => {
+            done(Ending::failed(failure, bounds.called.elapsed()));
+            None
+        }
     }
 }
 

@@ -2,18 +2,21 @@
 //! instruction only; no allocation, lock, panic, destructor or libc wrapper. It decides nothing: it walks a list that
 //! was made before it was born, and writes its own frame.
 
+use super::act::{Act, Groups, Text};
+use super::attributes::Attributes;
 use super::plan::Move;
 use crate::failure::Step;
-use crate::sys::clone::{Born, Memory, clone};
-use crate::sys::signals::{Blocked, SET_SIZE};
+use crate::sys::clone::{Birth, Born, Memory, clone};
+use crate::sys::signals::Blocked;
 use crate::sys::stack::Stack;
 use crate::sys::strings::Strings;
 use crate::sys::syscall::syscall;
-use crate::sys::{closing, futex};
+use crate::sys::{child_calls as calls, closing, futex};
 use nix::errno::Errno;
 use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
@@ -27,57 +30,6 @@ struct Frame {
     errno: AtomicI32,
     /// Zeroed by the kernel when the child lets go of our memory (CLONE_CHILD_CLEARTID).
     alive: AtomicU32,
-}
-
-/// One act of the child.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Act {
-    Move(Move),
-    /// setsid(2)
-    NewSession,
-    /// setpgid(0, 0)
-    NewGroup,
-    /// fchdir(2)
-    ChangeDirectory(RawFd),
-    /// Every disposition to its default, then no signal blocked.
-    ResetSignals,
-}
-
-impl Act {
-    pub(super) fn step(self) -> Step {
-        match self {
-            Act::Move(_) => Step::Fds,
-            Act::NewSession => Step::Setsid,
-            Act::NewGroup => Step::Setpgid,
-            Act::ChangeDirectory(_) => Step::Chdir,
-            Act::ResetSignals => Step::Signals,
-        }
-    }
-
-    /// The name of its system call, for the error.
-    pub(super) fn syscall(self) -> &'static str {
-        match self {
-            Act::Move(Move::Park { .. } | Move::Place { .. }) => "dup3",
-            Act::Move(Move::Stay { .. }) => "fcntl",
-            Act::Move(Move::Close { .. }) => "close",
-            Act::Move(Move::CloseRange { .. }) => "close_range",
-            Act::NewSession => "setsid",
-            Act::NewGroup => "setpgid",
-            Act::ChangeDirectory(_) => "fchdir",
-            Act::ResetSignals => "rt_sigaction",
-        }
-    }
-
-    /// What is not to be had on this system when it says ENOSYS.
-    pub(super) fn feature(self) -> Option<&'static str> {
-        match self {
-            Act::Move(Move::CloseRange { .. }) => Some(
-                "closeFds: closing what a child is not to have, by close_range(2), a procfs at /proc or a hard \
-                 RLIMIT_NOFILE of at most 65536,",
-            ),
-            _ => None,
-        }
-    }
 }
 
 /// All that the child reads, as plain pointers into its [`Body`].
@@ -115,45 +67,54 @@ struct Parts {
     frame: Frame,
     acts: Vec<Act>,
     path: Option<CString>,
-    _argv: Arc<Strings>,
-    _envp: Arc<Strings>,
+    /// To which the acts' pointers lead.
+    _kept: Kept,
     errand: Errand,
 }
 
+/// What a child reads and does not own: kept for it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) argv: Arc<Strings>,
+    pub(super) envp: Arc<Strings>,
+    /// What acts point into.
+    pub(super) _attributes: Arc<Attributes>,
+    pub(super) _cwd: Option<Arc<CString>>,
+}
+
 impl Body {
-    /// A child that will do `acts` and then run what `program` holds, by execveat or, where one is given, by its path.
-    /// `program` and `pipe` are numbers in the child.
+    /// A child that will do `acts`, whose pointers lead into `kept`, and then run what `program` holds, by execveat or,
+    /// where one is given, by its path. `program` and `pipe` are numbers in the child.
     pub(super) fn new(
         acts: Vec<Act>,
         (program, path): (RawFd, Option<CString>),
-        argv: Arc<Strings>,
-        envp: Arc<Strings>,
+        kept: Kept,
         pipe: Option<RawFd>,
     ) -> Result<Body, Errno> {
         let errand = Errand {
             acts: acts.as_slice(),
             program,
             path: path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr()),
-            argv: argv.as_ptr(),
-            envp: envp.as_ptr(),
+            argv: kept.argv.as_ptr(),
+            envp: kept.envp.as_ptr(),
             frame: std::ptr::null(),
             pipe,
         };
         let frame = Frame { at: AtomicU32::new(0), errno: AtomicI32::new(0), alive: AtomicU32::new(0) };
         let stack = Stack::take()?;
-        let mut parts = Box::new(Parts { stack, frame, acts, path, _argv: argv, _envp: envp, errand });
+        let mut parts = Box::new(Parts { stack, frame, acts, path, _kept: kept, errand });
         parts.errand.frame = &raw const parts.frame;
         Ok(Body(ManuallyDrop::new(parts)))
     }
 
     /// Makes the child, every signal blocked in it.
-    pub(super) fn make(&mut self, memory: Memory) -> Result<Born, Errno> {
+    pub(super) fn make(&mut self, birth: &Birth) -> Result<Born, Errno> {
         let Parts { stack, frame, errand, .. } = &mut **self.0;
         // With a copy of the memory nothing here is the child's.
-        frame.alive.store(u32::from(memory == Memory::Shared), Ordering::Release);
+        frame.alive.store(u32::from(birth.memory == Memory::Shared), Ordering::Release);
         let _blocked = Blocked::all();
         // SAFETY: `live` keeps to the rules; what it reads belongs to this body, which is kept until `alive` is zero.
-        let born = unsafe { clone(memory, stack, &frame.alive, live, std::ptr::from_ref(errand).cast()) };
+        let born = unsafe { clone(birth, stack, &frame.alive, live, std::ptr::from_ref(errand).cast()) };
         if born.is_err() {
             frame.alive.store(0, Ordering::Release);
         }
@@ -243,68 +204,58 @@ fn tell(errand: &Errand, at: u32, errno: i32) {
 
 fn perform(act: Act) -> i32 {
     match act {
-        Act::Move(Move::Park { from, to }) => {
-            call(libc::SYS_dup3, [from as usize, to as usize, libc::O_CLOEXEC as usize])
-        }
-        Act::Move(Move::Place { from, to }) => call(libc::SYS_dup3, [from as usize, to as usize, 0]),
-        Act::Move(Move::Stay { fd }) => call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, 0]),
-        Act::Move(Move::Close { fd }) => {
-            // EBADF: it was not open, which is what was wanted.
-            call(libc::SYS_close, [fd as usize, 0, 0]);
+        Act::AwaitMaps { ours, theirs } => calls::await_byte(ours, theirs),
+        Act::JoinCgroup(procs) => calls::join_cgroup(procs),
+        Act::Unshare(flags) => calls::unshare(flags),
+        Act::MakeMountsPrivate => calls::make_mounts_private(),
+        Act::NewSession => calls::new_session(),
+        Act::JoinGroup(pgid) => calls::join_group(pgid),
+        Act::TakeForeground { tty, pgid } => calls::take_foreground(tty, pgid),
+        Act::SetLimit { resource, soft, hard } => calls::set_limit(resource, soft, hard),
+        Act::SetNice(nice) => calls::set_nice(nice),
+        Act::HoldList(list) => {
+            closing::hold_list(list as u32);
             0
         }
-        Act::Move(Move::CloseRange { first, last }) => closing::close_range(first as u32, last as u32),
-        Act::NewSession => call(libc::SYS_setsid, [0; 3]),
-        Act::NewGroup => call(libc::SYS_setpgid, [0; 3]),
-        Act::ChangeDirectory(fd) => call(libc::SYS_fchdir, [fd as usize, 0, 0]),
-        Act::ResetSignals => reset_signals(),
+        Act::EnterRoot(fd) | Act::ChangeDirectory(fd) => calls::change_directory(fd),
+        Act::ChangeRoot => calls::change_root_here(),
+        Act::SetUmask(mask) => calls::set_umask(mask),
+        Act::Move(act) => move_descriptor(act),
+        Act::CloseListed { first, last, list } => closing::close_range(first as u32, last as u32, Some(list as u32)),
+        Act::TakeTerminal(fd) => calls::take_terminal(fd),
+        Act::SetGroups(groups) => set_groups(groups),
+        Act::SetGid(gid) => calls::set_gid(gid),
+        Act::SetUid(uid) => calls::set_uid(uid),
+        Act::KeepCapabilities => calls::keep_capabilities(),
+        Act::InheritCapabilities(set) => calls::inherit_capabilities(set),
+        Act::RaiseCapabilities(set) => calls::raise_capabilities(set),
+        // SAFETY: a C string that the body keeps.
+        Act::ChangeDirectoryTo(Text(path)) => unsafe { calls::change_directory_to(path) },
+        Act::DieWith { parent, signal } => calls::die_with(parent, signal),
+        // SAFETY: as many bytes, which the body keeps.
+        Act::SetAffinity(cpus) => calls::set_affinity(unsafe { slice::from_raw_parts(cpus.first, cpus.count) }),
+        Act::SetNoNewPrivs => calls::set_no_new_privs(),
+        Act::ResetSignals => calls::reset_signals(),
     }
 }
 
-/// A call of at most three arguments that takes no pointer; 0, or its errno.
-fn call(number: libc::c_long, [a, b, c]: [usize; 3]) -> i32 {
-    // SAFETY: numbers only.
-    let result = unsafe { syscall(number, [a, b, c, 0, 0, 0]) };
-    if result < 0 { -result as i32 } else { 0 }
-}
-
-/// The kernel's struct sigaction, on x86_64 and arm64 alike.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct KernelSigaction {
-    handler: usize,
-    flags: usize,
-    restorer: usize,
-    mask: u64,
-}
-
-/// The highest signal there is.
-const SIGNALS: usize = 64;
-
-/// Handlers and ignored signals to their defaults; then lets every signal in, last of all: before 5.16 a signal that
-/// dumps core, in a child that shares our memory, takes us along (commit 0258b5fd7c71).
-fn reset_signals() -> i32 {
-    for signal in 1..=SIGNALS {
-        let mut now = KernelSigaction { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 };
-        let default = now;
-        // SAFETY: both structures are the kernel's own shape and outlive the calls. SIGKILL and SIGSTOP can be read,
-        // and are never anything but default.
-        let errno = unsafe {
-            let read = syscall(libc::SYS_rt_sigaction, [signal, 0, &raw mut now as usize, SET_SIZE, 0, 0]);
-            if read == 0 && now.handler == libc::SIG_DFL {
-                continue;
-            }
-            syscall(libc::SYS_rt_sigaction, [signal, &raw const default as usize, 0, SET_SIZE, 0, 0])
-        };
-        if errno < 0 {
-            return -errno as i32;
+fn move_descriptor(act: Move) -> i32 {
+    match act {
+        Move::Park { from, to } => calls::duplicate(from, to, libc::O_CLOEXEC),
+        Move::Place { from, to } => calls::duplicate(from, to, 0),
+        Move::Stay { fd } => calls::leave_open(fd),
+        Move::Close { fd } => {
+            calls::close(fd);
+            0
         }
+        Move::CloseRange { first, last } => closing::close_range(first as u32, last as u32, None),
     }
-    let none = 0u64;
-    let how = libc::SIG_SETMASK as usize;
-    // SAFETY: a set of the size given, which outlives the call.
-    let result = unsafe { syscall(libc::SYS_rt_sigprocmask, [how, &raw const none as usize, 0, SET_SIZE, 0, 0]) };
-    -result as i32
+}
+
+fn set_groups(Groups { first, count, optional }: Groups) -> i32 {
+    // SAFETY: as many numbers, which the body keeps.
+    let errno = calls::set_groups(unsafe { slice::from_raw_parts(first, count) });
+    if optional && errno == libc::EPERM { 0 } else { errno }
 }
 
 /// Runs what the descriptor holds, whatever has its name by now. It comes back only with an errno.

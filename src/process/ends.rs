@@ -58,6 +58,10 @@ impl Ends {
         Ok(ends)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.theirs.len()
+    }
+
     /// What the plan takes: the number that each of the child's descriptors has with us.
     pub(super) fn sources(&self) -> Vec<Option<RawFd>> {
         self.theirs.iter().map(|end| self.number(end).or_else(|| self.stdout_for(end))).collect()

@@ -2,18 +2,27 @@
 //! child moves them, `exec` how it runs its program, `start` makes the child, `watch` waits for it, `child` is what runs
 //! between clone and exec, `reap` is what is left of it afterwards. `ways` says what this system can.
 
+mod act;
+mod attributes;
+mod birth;
 mod child;
+mod dumpable;
 mod ends;
 mod exec;
+mod means;
+mod order;
 mod plan;
 mod reap;
 #[cfg(test)]
 mod refused;
 mod request;
+mod settle;
 mod start;
+mod table;
 mod watch;
 pub(crate) mod ways;
 
+pub(crate) use attributes::{Attributes, CpuSet, Limit, Namespaces, Place};
 pub(crate) use reap::{Child, Scope};
 pub(crate) use request::{Cwd, Environment, Patience, Request, Stdio, Target};
 pub(crate) use start::{Started, start};

@@ -69,6 +69,12 @@ impl Child {
         self.reap().map(|exit| exit.map(|exit| exit.status))
     }
 
+    /// Waits until it has ended; whoever is to reap it does so.
+    pub(crate) fn await_end(&self) {
+        // An error: it has been reaped.
+        let _ = self.ask(pidfd::wait);
+    }
+
     /// Reaps it whenever it ends, on a thread of its own.
     pub(super) fn reap_later(&self) {
         // The same process, for somebody who shares no lock with us: our own half is not used any more.

@@ -31,7 +31,7 @@ fn begin(memory: Memory, name: &str, argv: &[&str]) -> Result<Started, Failure> 
         environment: Environment::Given(strings(&[])),
         cwd: Cwd::Here,
         stdio: vec![Stdio::Null, Stdio::Pipe, Stdio::Null],
-        detached: false,
+        attributes: Arc::default(),
         scope: Scope::Process,
         kept: false,
         seal: None,

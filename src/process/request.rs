@@ -1,7 +1,8 @@
 //! All that a start uses, owned: nothing that the caller does afterwards changes what will be started.
 
+use super::attributes::{Attributes, Place};
 use super::reap::Scope;
-use crate::failure::{Failure, Result, Step, io_failure};
+use crate::failure::{Failure, Result, Step};
 use crate::program::{Program, Scripts, Seal};
 use crate::root::Directory;
 use crate::sys;
@@ -9,7 +10,7 @@ use crate::sys::strings::Strings;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,8 +23,7 @@ pub(crate) struct Request {
     pub(crate) cwd: Cwd,
     /// One for each of the child's descriptors, from 0.
     pub(crate) stdio: Vec<Stdio>,
-    /// Leads a session of its own (setsid).
-    pub(crate) detached: bool,
+    pub(crate) attributes: Arc<Attributes>,
     /// Whom signals are for; a group is a new one (that of the session, where the child leads one).
     pub(crate) scope: Scope,
     /// Once it has ended it is not reaped before it is dropped: until then its number is nobody else's.
@@ -53,10 +53,11 @@ pub(crate) enum Environment {
 pub(crate) enum Cwd {
     /// Where the starting process is.
     Here,
-    /// Where it was at the call: for a start that may happen after it has gone elsewhere.
-    Held(OwnedFd),
-    /// A path of this process's own; `from` where it was at the call, which an absolute path does not need.
-    Path { from: Option<OwnedFd>, path: CString },
+    /// A directory as it was named at the call, or where this process was then: for a start that may happen after it
+    /// has gone elsewhere.
+    Place(Place),
+    /// A path that the child itself finds, once it has its own root.
+    Inside(Arc<CString>),
     /// A directory beneath a Root.
     Beneath { root: Arc<Directory>, name: CString },
 }
@@ -112,10 +113,10 @@ impl Patience {
 }
 
 impl Request {
-    /// Whether the child, at its exec, has the /proc that we have. With another root or mount namespace it would not,
-    /// and nothing may then be found by it; no option brings either yet.
+    /// Whether the child, at its exec, has the /proc that we have. With another root or mount namespace it may not, and
+    /// nothing is then found by it.
     pub(super) fn sees_our_proc(&self) -> bool {
-        true
+        self.attributes.chroot.is_none() && !self.attributes.namespaces.new_mount()
     }
 }
 
@@ -141,15 +142,9 @@ impl Environment {
 impl Cwd {
     /// The directory to begin in, held from here on; None: as it is.
     pub(super) fn open(&self) -> Result<Option<OwnedFd>> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         match self {
-            Cwd::Here => Ok(None),
-            Cwd::Held(fd) => fd.try_clone().map(Some).map_err(|error| io_failure(Step::Chdir, "fcntl", &error)),
-            Cwd::Path { from, path } => {
-                let from = from.as_ref().map_or(AT_FDCWD, AsFd::as_fd);
-                let fd = openat(from, path.as_c_str(), flags, Mode::empty()).and_then(sys::fd::lift);
-                fd.map(Some).map_err(|errno| Failure::new(Step::Chdir, "open", errno).about(path.to_string_lossy()))
-            }
+            Cwd::Here | Cwd::Inside(_) => Ok(None),
+            Cwd::Place(place) => place.open(Step::Chdir).map(Some),
             Cwd::Beneath { root, name } => match root.resolve(name, OFlag::O_PATH | OFlag::O_DIRECTORY) {
                 Ok(fd) => Ok(Some(fd)),
                 Err(failure) => Err(Failure { step: Step::Chdir, ..failure }.about(name.to_string_lossy())),

@@ -1,21 +1,26 @@
 //! One start: resolve, plan, make the child, watch it until it runs the program or has told why not.
 
-use super::child::{Act, Body};
+use super::birth::{self, Joining};
+use super::child::{Body, Kept};
+use super::dumpable::{Dumpable, memory_for};
 use super::ends::{Ends, lift};
 use super::exec::{Exec, Tries};
-use super::plan::{Move, Plan, plan};
-use super::reap::{Child, Scope};
+use super::means::{Gate, Means};
+use super::reap::Child;
 use super::request::{Patience, Request};
+use super::settle::settle;
+use super::table::Table;
 use super::watch::Watch;
 use super::ways::ways;
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::program::{Image, Program, Wish};
+use crate::sys;
 use crate::sys::clone::{Born, Memory};
 use crate::sys::strings::Strings;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// A program that runs.
@@ -28,7 +33,7 @@ pub(crate) struct Started {
 
 /// Starts what `request` asks for. When it fails nothing is left: no child, zombie or descriptor.
 pub(crate) fn start(request: &Request, patience: &Patience) -> Result<Started> {
-    start_by(ways()?.memory, request, patience)
+    start_by(memory_for(&request.attributes, ways()?.memory), request, patience)
 }
 
 pub(super) fn start_by(memory: Memory, request: &Request, patience: &Patience) -> Result<Started> {
@@ -36,13 +41,20 @@ pub(super) fn start_by(memory: Memory, request: &Request, patience: &Patience) -
         return Err(Failure::new(Step::Fork, "clone3", Errno::ECANCELED).because(Reason::Aborted));
     }
     let program = sealed(request.target.open()?, request, patience)?;
-    let cwd = request.cwd.open()?;
+    let means = Means::open(request)?;
     let ends = Ends::open(&request.stdio)?;
     let envp = request.environment.strings();
     let number = request.stdio.len();
-    let wish = Wish { scripts: request.scripts, seal: request.seal.as_ref(), argv: &request.argv, envp: &envp, number };
+    let wish = Wish {
+        scripts: request.scripts,
+        seal: request.seal.as_ref(),
+        argv: &request.argv,
+        envp: &envp,
+        number,
+        root: means.chroot.as_ref(),
+    };
     let image = Image::of(program, &wish)?;
-    let whole = Whole { image: &image, envp: &envp, cwd: cwd.as_ref(), ends: &ends, request };
+    let whole = Whole { image: &image, envp: &envp, means: &means, ends: &ends, request };
 
     let mut tries = Tries::begin(&image, request.sees_our_proc(), patience)?;
     loop {
@@ -70,68 +82,86 @@ fn sealed(program: Arc<Program>, request: &Request, patience: &Patience) -> Resu
 struct Whole<'a> {
     image: &'a Image,
     envp: &'a Arc<Strings>,
-    cwd: Option<&'a OwnedFd>,
+    means: &'a Means,
     ends: &'a Ends,
     request: &'a Request,
 }
 
 /// Makes one child and waits until it runs the program.
 fn attempt(memory: Memory, whole: &Whole<'_>, exec: Exec, patience: &Patience) -> Result<Child> {
-    let Whole { image, envp, cwd, ends, request } = whole;
-    let pipe = ErrorPipe::open(memory)?;
-    let needed = [Some(image.program.as_fd()), cwd.map(AsFd::as_fd), pipe.as_ref().map(|pipe| pipe.theirs.as_fd())];
-    let needed: Vec<_> = needed.iter().flatten().map(AsRawFd::as_raw_fd).collect();
-    let mut sources = ends.sources();
-    let script_number = sources.len() as RawFd;
-    sources.extend(image.script.as_ref().map(|script| Some(script.as_fd().as_raw_fd())));
-    let Plan { moves, needed } = plan(&sources, &needed);
+    let Some(cgroup) = &whole.means.cgroup else { return attempt_in(None, memory, whole, exec, patience) };
+    match attempt_in(Some(Joining::by_birth(cgroup)), memory, whole, exec, patience) {
+        Err(failure) if birth::is_refused(&failure) => {
+            attempt_in(Some(Joining::by_hand(cgroup)?), memory, whole, exec, patience)
+        }
+        result => result,
+    }
+}
 
-    // In the order in which they were given.
-    let mut needed = needed.into_iter();
-    let held = needed.next().unwrap_or(-1);
-    // A script that the kernel is to run: by the descriptor that its interpreter can open again.
-    let program = if image.runs_script() { script_number } else { held };
-    let cwd = cwd.and_then(|_| needed.next());
-    let errors = pipe.as_ref().and_then(|_| needed.next());
-
-    let group = match (request.detached, request.scope) {
-        (true, _) => Some(Act::NewSession),
-        (false, Scope::Group) => Some(Act::NewGroup),
-        (false, Scope::Process) => None,
+fn attempt_in(
+    joining: Option<Joining>,
+    memory: Memory,
+    whole: &Whole<'_>,
+    exec: Exec,
+    patience: &Patience,
+) -> Result<Child> {
+    let Whole { image, envp, means, ends, request } = whole;
+    let attributes = &request.attributes;
+    let pipe = ErrorPipe::open(memory, ends.count())?;
+    let gate = Gate::for_child_of(attributes)?;
+    let table = Table::lay(image, means, ends, pipe.as_ref(), attributes)?;
+    let acts = table.todo(request, means, gate.as_ref(), joining.as_ref(), exec.keep).acts();
+    let kept = Kept {
+        argv: Arc::clone(&image.argv),
+        envp: Arc::clone(envp),
+        _attributes: Arc::clone(attributes),
+        _cwd: means.path(),
     };
-    let acts = group
-        .into_iter()
-        .chain(moves.into_iter().map(Act::Move))
-        .chain(exec.keep.then_some(Act::Move(Move::Stay { fd: program })))
-        .chain(cwd.map(Act::ChangeDirectory))
-        .chain([Act::ResetSignals])
-        .collect();
-    let body = Body::new(acts, (program, exec.path(program)), Arc::clone(&image.argv), Arc::clone(envp), errors);
+    let body = Body::new(acts, (table.program, exec.path(table.program)), kept, table.errors);
     let mut body = body.map_err(Failure::at(Step::Fork, "mmap"))?;
 
-    let Born { pid, pidfd } = body.make(memory).map_err(Failure::at(Step::Fork, "clone3"))?;
+    let until = patience.until();
+    let mut dumpable = Dumpable::hold(attributes, memory, until)?;
+    let birth = birth::of(memory, attributes, joining.as_ref());
+    let Born { pid, pidfd } = body.make(&birth).map_err(|errno| birth::failed(errno, &birth))?;
     let child = Child::new(pid, pidfd, request.scope, request.kept);
-    let watch = Watch { body: &body, child: &child, patience, until: patience.until() };
-    match pipe {
-        None => watch.memory()?,
-        Some(pipe) => watch.pipe(pipe.into_ours())?,
+    let settled = gate.map_or(Ok(()), |gate| {
+        settle(pid, attributes)?;
+        dumpable.mapped();
+        gate.open();
+        Ok(())
+    });
+    let watch = Watch { body: &body, child: &child, patience, until };
+    let watched = match pipe {
+        None => watch.memory(),
+        Some(pipe) => watch.pipe(pipe.into_ours()),
+    };
+    if body.is_alive() {
+        // It has not let go, and perhaps never will.
+        std::mem::forget(dumpable);
     }
-    Ok(child)
+    // Where that failed the child has seen its gate closed, and ended.
+    settled?;
+    watched.map(|()| child)
 }
 
 /// Through which a child tells how far it is, where it has a copy of our memory.
-struct ErrorPipe {
+pub(super) struct ErrorPipe {
     ours: OwnedFd,
-    theirs: OwnedFd,
+    pub(super) theirs: OwnedFd,
 }
 
 impl ErrorPipe {
-    fn open(memory: Memory) -> Result<Option<ErrorPipe>> {
+    /// The child's end has a number that no move touches: it is written to before, between and after them.
+    fn open(memory: Memory, count: usize) -> Result<Option<ErrorPipe>> {
         if memory == Memory::Shared {
             return Ok(None);
         }
         let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(Failure::at(Step::Fds, "pipe2"))?;
-        Ok(Some(ErrorPipe { ours: lift(ours)?, theirs: lift(theirs)? }))
+        // A script that stays open comes after those of stdio.
+        let beyond = count as RawFd + 1;
+        let theirs = sys::fd::duplicate_above(theirs.as_raw_fd(), beyond).map_err(Failure::at(Step::Fds, "fcntl"))?;
+        Ok(Some(ErrorPipe { ours: lift(ours)?, theirs }))
     }
 
     /// Ours alone, so that it ends when the child's does.
@@ -143,7 +173,8 @@ impl ErrorPipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::{Cwd, Environment, Stdio, Target};
+    use crate::process::Scope;
+    use crate::process::{Cwd, Environment, Place, Stdio, Target};
     use crate::program::Scripts;
     use crate::root::Directory;
     use crate::sys::pidfd::{Exit, Status};
@@ -168,7 +199,7 @@ mod tests {
             environment: Environment::Given(strings(&["A=1"])),
             cwd: Cwd::Here,
             stdio,
-            detached: false,
+            attributes: Arc::default(),
             scope: Scope::Process,
             kept: false,
             seal: None,
@@ -219,7 +250,13 @@ mod tests {
                 ("etc/passwd", Cwd::Here, Step::Exec, "execveat", Errno::EACCES),
                 ("no/such/program", Cwd::Here, Step::Resolve, "openat2", Errno::ENOENT),
                 ("bin", Cwd::Here, Step::Open, "fstat", Errno::EACCES),
-                ("bin/true", Cwd::Path { from: None, path: file.clone() }, Step::Chdir, "open", Errno::ENOTDIR),
+                (
+                    "bin/true",
+                    Cwd::Place(Place::Path { from: None, path: file.clone() }),
+                    Step::Chdir,
+                    "open",
+                    Errno::ENOTDIR,
+                ),
             ];
             for (name, cwd, step, syscall, errno) in cases {
                 let request = Request { cwd, ..request(name, &["x"], silent()) };

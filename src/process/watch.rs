@@ -1,7 +1,8 @@
 //! The watched wait: until a child runs its program or has told why not, in slices, so that one who is stopped, frozen
 //! or throttled in the middle of its start does not hold us for good (with CLONE_VFORK it would).
 
-use super::child::{Act, Body, Progress, Report};
+use super::act::Act;
+use super::child::{Body, Progress, Report};
 use super::reap::Child;
 use super::request::Patience;
 use crate::failure::{Failure, Reason, Result, Step};

@@ -8,8 +8,10 @@ use crate::failure::{Failure, Reason, Result, Step};
 use crate::root::Directory;
 use crate::sys::strings::Strings;
 use nix::errno::Errno;
-use nix::sys::statfs::{PROC_SUPER_MAGIC, statfs};
+use nix::fcntl::OFlag;
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs, statfs};
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// What is done with a script.
@@ -43,6 +45,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) envp: &'a Strings,
     /// The child's descriptor that a script would have.
     pub(crate) number: usize,
+    /// The child's root directory, where it is not ours.
+    pub(crate) root: Option<&'a OwnedFd>,
 }
 
 impl Image {
@@ -58,8 +62,8 @@ impl Image {
         }
         let Some(Interpreter::Script(line)) = program.interpreter() else { return Ok(plain(program)) };
         // Not by the kernel's word alone: where /dev/fd is something else, the interpreter would read that.
-        if !statfs("/dev/fd/").is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC) {
-            let failure = Failure::new(Step::Script, "statfs", Errno::ENOENT).because(Reason::Unavailable);
+        if !has_dev_fd(wish.root) {
+            let failure = Failure::new(Step::Script, "fstatfs", Errno::ENOENT).because(Reason::Unavailable);
             return Err(
                 failure.detail("scripts (without a /dev/fd that is procfs, by which an interpreter reads them)")
             );
@@ -68,6 +72,18 @@ impl Image {
             return Ok(Image { script: Some(Arc::clone(&program)), ..plain(program) });
         }
         by_interpreter(program, &line, wish)
+    }
+}
+
+/// Whether the child has a /dev/fd, and the kernel's.
+fn has_dev_fd(root: Option<&OwnedFd>) -> bool {
+    match root {
+        None => statfs("/dev/fd/").is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC),
+        Some(root) => {
+            let find = |root: Directory| root.resolve(c"dev/fd", OFlag::O_PATH | OFlag::O_DIRECTORY);
+            let found = Directory::seen_from(root).and_then(find);
+            found.is_ok_and(|fd| fstatfs(&fd).is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC))
+        }
     }
 }
 

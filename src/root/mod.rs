@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 pub(crate) use resolver::{Resolver, in_use};
 pub(crate) use rules::{Asked, Rules};
@@ -43,6 +43,12 @@ impl Directory {
             SFlag::S_IFDIR => Ok(Directory { fd, rules: Rules::default() }),
             _ => Err(Failure::new(Step::Open, "fstat", Errno::ENOTDIR)),
         }
+    }
+
+    /// The directory behind `fd` as a process sees it whose root directory it is.
+    pub(crate) fn seen_from(fd: &OwnedFd) -> Result<Directory> {
+        let asked = Asked { in_root: Some(true), ..Asked::default() };
+        Directory::from_fd(fd.as_raw_fd()).map(|directory| directory.under(asked))
     }
 
     /// A directory beneath this one, with its rules.

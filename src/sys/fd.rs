@@ -10,8 +10,18 @@ const LOWEST: RawFd = 3;
 
 /// A duplicate, close-on-exec, of the descriptor that a caller gave as a number. EBADF: it is not open.
 pub(crate) fn duplicate(fd: RawFd) -> Result<OwnedFd, Errno> {
+    duplicate_above(fd, LOWEST)
+}
+
+/// Another duplicate of one of ours.
+pub(crate) fn duplicate_of(fd: &OwnedFd) -> Result<OwnedFd, Errno> {
+    duplicate(fd.as_raw_fd())
+}
+
+/// The same file by a number from `lowest` on, close-on-exec.
+pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: F_DUPFD_CLOEXEC takes any number and refuses those that are not open.
-    let copy = Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, LOWEST) })?;
+    let copy = Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest.max(LOWEST)) })?;
     // SAFETY: the kernel has just made it; nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }

@@ -86,13 +86,47 @@ pub(crate) struct Born {
     pub(crate) pidfd: Option<OwnedFd>,
 }
 
-/// Makes a child that begins in `entry(argument)` on `stack`.
+/// What kind of process is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth {
+    pub(crate) memory: Memory,
+    /// CLONE_NEW* flags.
+    pub(crate) namespaces: u64,
+    /// A directory of cgroup v2 that it is born in (clone3 alone can do that, from 5.7 on).
+    pub(crate) cgroup: Option<RawFd>,
+}
+
+impl Birth {
+    /// One like its parent.
+    pub(crate) fn plain(memory: Memory) -> Birth {
+        Birth { memory, namespaces: 0, cgroup: None }
+    }
+
+    fn flags(self) -> u64 {
+        let shared = (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64;
+        self.namespaces | if self.memory == Memory::Shared { shared } else { 0 }
+    }
+
+    /// Whether it takes what clone() has no place for.
+    fn needs_clone3(self) -> bool {
+        self.cgroup.is_some() || self.namespaces & NEWTIME != 0
+    }
+}
+
+/// CLONE_INTO_CGROUP (linux/sched.h, 5.7); libc's constant has the wrong width.
+pub(crate) const INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// CLONE_NEWTIME (5.6): in clone() that bit belongs to the signal.
+pub(crate) const NEWTIME: u64 = 0x80;
+
+/// Makes a child that begins in `entry(argument)` on `stack`. Where clone3 is not to be had and is needed, that is the
+/// answer: ENOSYS, E2BIG, EINVAL or EPERM.
 ///
 /// # Safety
 /// `entry` must keep to what may be done between clone and exec: no allocation, lock, panic or libc wrapper. With
 /// shared memory `stack`, `alive` and all that `argument` leads to must stay as they are until `alive` is zero.
 pub(crate) unsafe fn clone(
-    memory: Memory,
+    birth: &Birth,
     stack: &mut Stack,
     alive: &AtomicU32,
     entry: Entry,
@@ -100,16 +134,13 @@ pub(crate) unsafe fn clone(
 ) -> Result<Born, Errno> {
     stack.lay(entry as usize, argument as usize);
     let mut pidfd: RawFd = -1;
-    let shared = match memory {
-        Memory::Shared => (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64,
-        Memory::Copied => 0,
-    };
-    let with_pidfd = shared | libc::CLONE_PIDFD as u64;
+    let plain = birth.flags();
+    let with_pidfd = plain | libc::CLONE_PIDFD as u64;
     // SAFETY: the caller's promises about entry, stack, alive and argument are handed on.
-    let mut pid = unsafe { clone3(with_pidfd | CLONE_CLEAR_SIGHAND, stack, alive, &mut pidfd) };
+    let mut pid = unsafe { clone3(with_pidfd | CLONE_CLEAR_SIGHAND, birth.cgroup, stack, alive, &mut pidfd) };
     // The child itself sees to its handlers where that flag cannot be had. Before 5.2 clone() ignores CLONE_PIDFD.
-    for flags in [with_pidfd, shared] {
-        if !is_refused(pid) {
+    for flags in [with_pidfd, plain] {
+        if birth.needs_clone3() || !is_refused(pid) {
             break;
         }
         // SAFETY: as above.
@@ -133,9 +164,9 @@ fn is_refused(answer: isize) -> bool {
 
 /// # Safety
 /// As of [`clone`].
-unsafe fn clone3(flags: u64, stack: &Stack, alive: &AtomicU32, pidfd: &mut RawFd) -> isize {
+unsafe fn clone3(flags: u64, cgroup: Option<RawFd>, stack: &Stack, alive: &AtomicU32, pidfd: &mut RawFd) -> isize {
     let args = libc::clone_args {
-        flags,
+        flags: flags | if cgroup.is_some() { INTO_CGROUP } else { 0 },
         pidfd: std::ptr::from_mut(pidfd) as u64,
         child_tid: alive.as_ptr() as u64,
         parent_tid: 0,
@@ -145,7 +176,7 @@ unsafe fn clone3(flags: u64, stack: &Stack, alive: &AtomicU32, pidfd: &mut RawFd
         tls: 0,
         set_tid: 0,
         set_tid_size: 0,
-        cgroup: 0,
+        cgroup: cgroup.unwrap_or(0) as u64,
     };
     let size = size_of::<libc::clone_args>();
     // SAFETY: `args` is read by the kernel before the call returns; the rest is the caller's promise.

@@ -9,23 +9,51 @@ use std::mem::MaybeUninit;
 /// As many descriptors as are closed one by one, open or not: some 3 ms.
 const LONGEST_LOOP: u64 = 1 << 16;
 
-/// Closes every descriptor from `first` to `last`; 0, or an errno: ENOSYS where it cannot be told which there are.
-pub(crate) fn close_range(first: u32, last: u32) -> i32 {
+/// Closes every descriptor from `first` to `last`; 0, or an errno: ENOSYS where it cannot be told which there are. With
+/// `list`, a directory from [`hold_list`], nothing is opened by name. One that is in the range is closed with the rest.
+pub(crate) fn close_range(first: u32, last: u32, list: Option<u32>) -> i32 {
     let answer = call(libc::SYS_close_range, [first as usize, last as usize, 0]) as i32;
     if answer != -libc::ENOSYS && answer != -libc::EPERM {
         return -answer;
     }
-    close_by_hand(first, last)
+    let listed = match list {
+        Some(list) => close_by(list, first, last),
+        None => close_listed(first, last),
+    };
+    if listed || close_each(first, last) { 0 } else { libc::ENOSYS }
 }
 
-fn close_by_hand(first: u32, last: u32) -> i32 {
-    if close_listed(first, last) || close_each(first, last) { 0 } else { libc::ENOSYS }
+/// Opens /proc/self/fd at the number `list`, where nothing that is wanted is: while it is the kernel's, before a chroot
+/// puts a jail's in its place. Where it is not to be had, that number is closed, and [`close_range`] sees it.
+pub(crate) fn hold_list(list: u32) {
+    let directory = open_list();
+    let cloexec = libc::O_CLOEXEC as usize;
+    if directory < 0 || call(libc::SYS_dup3, [directory as usize, list as usize, cloexec]) < 0 {
+        close(list);
+    }
+    if directory >= 0 {
+        close(directory as u32);
+    }
 }
 
-/// Those that /proc/self/fd lists, if it is procfs. It is opened here: before any chroot, or it is the jail's.
-fn close_listed(first: u32, last: u32) -> bool {
+fn open_list() -> isize {
     let flags = (libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC) as usize;
-    let directory = call(libc::SYS_openat, [libc::AT_FDCWD as usize, OWN_DESCRIPTORS.as_ptr() as usize, flags]);
+    call(libc::SYS_openat, [libc::AT_FDCWD as usize, OWN_DESCRIPTORS.as_ptr() as usize, flags])
+}
+
+/// Those that a held list says, from its beginning.
+fn close_by(list: u32, first: u32, last: u32) -> bool {
+    let rewound = call(libc::SYS_lseek, [list as usize, 0, libc::SEEK_SET as usize]) == 0;
+    let done = rewound && is_procfs(list) && close_entries(list, first, last);
+    if first <= list && list <= last {
+        close(list);
+    }
+    done
+}
+
+/// Those that /proc/self/fd lists, if it is procfs.
+fn close_listed(first: u32, last: u32) -> bool {
+    let directory = open_list();
     if directory < 0 {
         return false;
     }
@@ -168,6 +196,18 @@ mod tests {
         assert!(is_open(low));
         close(low);
         close(high);
+    }
+
+    #[test]
+    fn a_held_list_says_the_same_each_time_and_goes_with_its_range() {
+        let fds: Vec<u32> = (0..3).map(|_| at_least(980)).collect();
+        let list = at_least(1000);
+        hold_list(list);
+        assert!(close_by(list, fds[0], fds[1]));
+        assert_eq!([is_open(fds[0]), is_open(fds[1]), is_open(fds[2]), is_open(list)], [false, false, true, true]);
+        assert!(close_by(list, fds[2], list));
+        assert!(!is_open(fds[2]) && !is_open(list));
+        assert!(!close_by(list, fds[2], list));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What this kernel offers, found by trying it once; versions and names say too little (filters, containers,
 //! emulators). Whatever may end a process is tried in a child.
 
-use super::clone::{Born, Entry, Memory, clone};
+use super::clone::{Birth, Born, Entry, INTO_CGROUP, Memory, clone};
 use super::pidfd::{self, Exit, Id, Status};
 use super::signals::Blocked;
 use super::stack::Stack;
@@ -64,14 +64,11 @@ fn execveat_nothing(flags: i32) -> Errno {
     Errno::last()
 }
 
-/// linux/sched.h; libc's constant has the wrong width.
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-
 /// CLONE_INTO_CGROUP (5.7): a descriptor that cannot be open is EBADF where the flag is known.
 pub(crate) fn clone_into_cgroup() -> bool {
     // SAFETY: clone_args is plain numbers, for which zero is a value.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = CLONE_INTO_CGROUP;
+    args.flags = INTO_CGROUP;
     args.exit_signal = libc::SIGCHLD as u64;
     args.cgroup = i32::MAX as u64;
     let size = size_of::<libc::clone_args>();
@@ -137,7 +134,7 @@ fn run(memory: Memory, entry: Entry, argument: *const c_void) -> Result<Tried, E
     let born = {
         let _blocked = Blocked::all();
         // SAFETY: the entries below make system calls only; what they use is kept until the child has ended.
-        unsafe { clone(memory, &mut stack, &alive, entry, argument) }
+        unsafe { clone(&Birth::plain(memory), &mut stack, &alive, entry, argument) }
     };
     let Born { pid, pidfd } = match born {
         Ok(born) => born,
