@@ -27,7 +27,6 @@ const now = {
   signal: new AbortController().signal,
   timeout: 1000,
   killSignal: 'SIGKILL',
-  detached: true,
   shell: false,
   windowsHide: true,
   windowsVerbatimArguments: true,
@@ -38,63 +37,59 @@ const now = {
   killScope: 'group',
 }
 
-/** Options of the contract that are not there yet, each with a value that would ask for something. */
-const later = {
-  uid: [1],
-  gid: [1],
-  groups: [[], [1]],
-  umask: [0o22],
-  pgid: [0],
-  ctty: [0],
-  foreground: [true],
-  pdeathsig: ['SIGKILL'],
-  rlimits: [{ nofile: 64 }],
-  nice: [5],
-  cpuAffinity: [[0]],
-  noNewPrivs: [true],
-  closeFds: [false],
-  chroot: ['/', root],
-  namespaces: [['user']],
-  uidMappings: [[{ containerId: 0, hostId: 0, size: 1 }]],
-  gidMappings: [[{ containerId: 0, hostId: 0, size: 1 }]],
-  gidMappingsEnableSetgroups: [true],
-  ambientCaps: [['net_bind_service']],
-  cgroup: ['/sys/fs/cgroup'],
+/** Attributes, each with a value that works alone or with these others. */
+const attributes: Record<string, { value: unknown; with?: object }> = {
+  uid: { value: 1 },
+  gid: { value: 2 ** 32 - 2 },
+  groups: { value: [] },
+  umask: { value: 0o22 },
+  detached: { value: true },
+  pgid: { value: 0 },
+  ctty: { value: 0, with: { detached: true } },
+  foreground: { value: true },
+  pdeathsig: { value: 'SIGKILL' },
+  rlimits: { value: { nofile: 64, core: 'unlimited', cpu: { soft: 1, hard: 'unlimited' } } },
+  nice: { value: -20 },
+  cpuAffinity: { value: [0, 8191] },
+  noNewPrivs: { value: true },
+  closeFds: { value: false },
+  chroot: { value: root },
+  namespaces: { value: ['user', 'pid', 'net', 'mount', 'ipc', 'uts', 'cgroup', 'time'] },
+  uidMappings: { value: [{ containerId: 0, hostId: 0, size: 1 }], with: { namespaces: ['user'] } },
+  gidMappings: { value: [{ containerId: 0, hostId: 0, size: 1 }], with: { namespaces: ['user'] } },
+  gidMappingsEnableSetgroups: {
+    value: true,
+    with: { namespaces: ['user'], gidMappings: [{ containerId: 0, hostId: 0, size: 1 }] },
+  },
+  ambientCaps: { value: ['net_bind_service', 'CAP_SYS_ADMIN'] },
+  cgroup: { value: '/sys/fs/cgroup' },
 }
 
 test('every option that works is taken, and undefined is absent everywhere', (t) => {
   for (const [name, value] of Object.entries(now)) t.notThrows(() => make({ [name]: value }), name)
-  for (const name of [...Object.keys(now), ...Object.keys(later)]) {
+  for (const name of [...Object.keys(now), ...Object.keys(attributes)]) {
     t.is(make({ [name]: undefined }).name, 'reporter', name)
   }
   t.is(make(undefined).name, 'reporter')
 })
 
-test('options not there yet are refused by their name', (t) => {
-  for (const [name, values] of Object.entries(later)) {
-    for (const value of values)
-      refuses(t, () => make({ [name]: value }), 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', [name], name)
+test('every attribute is taken, and what it asks for is shown', (t) => {
+  t.deepEqual(Object.keys(attributes).sort(), [...probe().attributes].sort())
+  for (const [name, { value, with: others }] of Object.entries(attributes)) {
+    const { options } = make({ [name]: value, ...others })
+    t.deepEqual(options[name as keyof CommandOptions], value as never, name)
+    t.true(Object.isFrozen(options[name as keyof CommandOptions]) || typeof value !== 'object' || name === 'chroot')
   }
 })
 
-test('their values that ask for nothing are taken', (t) => {
-  for (const options of [{ closeFds: true }, { noNewPrivs: false }]) {
-    t.notThrows(() => make(options), JSON.stringify(options))
-  }
-})
-
-test('probe() lists just the attributes that are not refused', (t) => {
-  const { attributes } = probe()
-  const asked: Record<string, unknown> = { detached: true }
-  for (const [name, [value]] of Object.entries(later)) asked[name] = value
-  for (const [name, value] of Object.entries(asked)) {
-    const code = (thrown(() => make({ [name]: value })) as Coded | undefined)?.code
-    t.is((attributes as readonly string[]).includes(name), code !== 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', name)
+test('values that ask for nothing are taken', (t) => {
+  for (const options of [{ closeFds: true }, { noNewPrivs: false }, { foreground: false }, { namespaces: [] }]) {
+    t.is(commandRoot(root, 'reporter', ['exit', '3'], options as CommandOptions).outputSync().code, 3)
   }
 })
 
 test('an option misspelt by one letter names the right one', (t) => {
-  for (const name of [...Object.keys(now), ...Object.keys(later)]) {
+  for (const name of [...Object.keys(now), ...Object.keys(attributes)]) {
     for (const misspelt of [name.slice(0, -1), `${name}x`, `${name.slice(0, -2)}${name.at(-1)}${name.at(-2)}`]) {
       if (misspelt === name) continue
       const error = refuses(t, () => make({ [misspelt]: true }), 'ERR_INVALID_ARG_VALUE', [misspelt], misspelt)
@@ -195,6 +190,48 @@ test('wrong values of options that child_process does not check, or does not hav
     ['killScope', 'session', 'ERR_INVALID_ARG_VALUE'],
     ['scripts', 'allow', 'ERR_INVALID_ARG_VALUE'],
     ['seal', 'yes', 'ERR_INVALID_ARG_TYPE'],
+    ['uid', '0', 'ERR_INVALID_ARG_TYPE'],
+    ['uid', -1, 'ERR_OUT_OF_RANGE'],
+    ['uid', 2 ** 32 - 1, 'ERR_OUT_OF_RANGE'],
+    ['gid', 1.5, 'ERR_OUT_OF_RANGE'],
+    ['groups', 0, 'ERR_INVALID_ARG_TYPE'],
+    ['groups', [2 ** 32 - 1], 'ERR_OUT_OF_RANGE'],
+    ['umask', '022', 'ERR_INVALID_ARG_TYPE'],
+    ['umask', 0o1777, 'ERR_OUT_OF_RANGE'],
+    ['pgid', -1, 'ERR_OUT_OF_RANGE'],
+    ['ctty', '0', 'ERR_INVALID_ARG_TYPE'],
+    ['foreground', 1, 'ERR_INVALID_ARG_TYPE'],
+    ['pdeathsig', 'SIGNOPE', 'ERR_UNKNOWN_SIGNAL'],
+    ['pdeathsig', true, 'ERR_INVALID_ARG_TYPE'],
+    ['rlimits', [], 'ERR_INVALID_ARG_TYPE'],
+    ['rlimits', { nofiles: 1 }, 'ERR_INVALID_ARG_VALUE'],
+    ['rlimits', { nofile: -1 }, 'ERR_OUT_OF_RANGE'],
+    ['rlimits', { nofile: 2 ** 53 }, 'ERR_OUT_OF_RANGE'],
+    ['rlimits', { nofile: 'infinity' }, 'ERR_INVALID_ARG_VALUE'],
+    ['rlimits', { nofile: { soft: 1 } }, 'ERR_INVALID_ARG_TYPE'],
+    ['rlimits', { nofile: { soft: 2, hard: 1 } }, 'ERR_OUT_OF_RANGE'],
+    ['rlimits', { nofile: { soft: 'unlimited', hard: 1 } }, 'ERR_OUT_OF_RANGE'],
+    ['rlimits', { nofile: null }, 'ERR_INVALID_ARG_TYPE'],
+    ['nice', 20, 'ERR_OUT_OF_RANGE'],
+    ['nice', -21, 'ERR_OUT_OF_RANGE'],
+    ['cpuAffinity', [], 'ERR_INVALID_ARG_VALUE'],
+    ['cpuAffinity', [8192], 'ERR_OUT_OF_RANGE'],
+    ['cpuAffinity', 0, 'ERR_INVALID_ARG_TYPE'],
+    ['noNewPrivs', 'yes', 'ERR_INVALID_ARG_TYPE'],
+    ['closeFds', 0, 'ERR_INVALID_ARG_TYPE'],
+    ['chroot', 7, 'ERR_INVALID_ARG_TYPE'],
+    ['chroot', '', 'ERR_INVALID_ARG_VALUE'],
+    ['chroot', 'a\0', 'ERR_INVALID_ARG_VALUE'],
+    ['namespaces', 'user', 'ERR_INVALID_ARG_TYPE'],
+    ['namespaces', ['mnt'], 'ERR_INVALID_ARG_VALUE'],
+    ['uidMappings', [{ containerId: 0, hostId: 0 }], 'ERR_INVALID_ARG_TYPE'],
+    ['uidMappings', [{ containerId: 0, hostId: 0, size: 0 }], 'ERR_OUT_OF_RANGE'],
+    ['gidMappings', [{ containerId: 0, hostId: 0, size: 1, count: 1 }], 'ERR_INVALID_ARG_VALUE'],
+    ['gidMappingsEnableSetgroups', 'yes', 'ERR_INVALID_ARG_TYPE'],
+    ['ambientCaps', ['net_bind'], 'ERR_INVALID_ARG_VALUE'],
+    ['ambientCaps', [10], 'ERR_INVALID_ARG_TYPE'],
+    ['cgroup', -1, 'ERR_OUT_OF_RANGE'],
+    ['cgroup', {}, 'ERR_INVALID_ARG_TYPE'],
   ] as const) {
     // Node names the signal, not the option.
     const words = code === 'ERR_UNKNOWN_SIGNAL' ? [String(value)] : [name]
@@ -232,6 +269,47 @@ test('options that are no object are refused', (t) => {
   }
 })
 
+test('attributes that do not go together are refused, naming the option', (t) => {
+  using other = openRoot('/')
+  const map = [{ containerId: 0, hostId: 0, size: 1 }]
+  const under = root.openRoot('.')
+  for (const [name, options, code = 'ERR_INVALID_ARG_VALUE'] of [
+    ['pgid', { pgid: 0, detached: true }],
+    ['pgid', { pgid: 7, killScope: 'group' }],
+    ['pgid', { pgid: 7, namespaces: ['pid'] }],
+    ['foreground', { foreground: true, detached: true }],
+    ['foreground', { foreground: true, ctty: 0 }],
+    ['ctty', { ctty: 0 }],
+    ['ctty', { ctty: 3, detached: true }, 'ERR_OUT_OF_RANGE'],
+    ['ctty', { ctty: 4, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ignore'] }, 'ERR_OUT_OF_RANGE'],
+    ['uidMappings', { uidMappings: map }],
+    ['uidMappings', { uidMappings: map, namespaces: ['pid'] }],
+    ['gidMappings', { gidMappings: map }],
+    ['gidMappingsEnableSetgroups', { gidMappingsEnableSetgroups: true, namespaces: ['user'] }],
+    ['killSignal', { killSignal: 'SIGTERM', namespaces: ['pid'] }],
+    ['cwd', { chroot: '/', cwd: root }],
+    ['cwd', { chroot: root, cwd: other }],
+    ['cwd', { chroot: root, cwd: { root: other, path: 'x' } }],
+    ['cwd', { chroot: root, cwd: under, namespaces: ['mount'] }],
+  ] as [string, object, string?][]) {
+    refuses(t, () => make(options), code, [`options.${name}`], JSON.stringify(Object.keys(options)))
+  }
+  for (const options of [
+    { killSignal: 'SIGKILL', namespaces: ['pid'] },
+    { killSignal: 'SIGTERM', namespaces: ['pid'], forceKillAfter: 100 },
+    { chroot: root, cwd: under },
+    { chroot: root, cwd: { root: under, path: 'x' } },
+    { chroot: root, cwd: root, namespaces: ['mount'] },
+    { chroot: '/', cwd: '/', namespaces: ['mount'] },
+    { pgid: 0, killScope: 'group' },
+    { pgid: 0, foreground: true },
+    { ctty: 3, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ignore'] },
+  ]) {
+    t.notThrows(() => make(options), JSON.stringify(Object.keys(options)))
+  }
+  under.close()
+})
+
 test('options that do not go together are refused when they would be used', async (t) => {
   const withInput = commandRoot(root, 'reporter', [], { input: 'x' })
   refuses(t, () => withInput.spawn(), 'ERR_INVALID_ARG_VALUE', ['input'])
@@ -243,7 +321,7 @@ test('options that do not go together are refused when they would be used', asyn
 
 test('nothing that is refused starts anything or leaves a descriptor', (t) => {
   const [descriptors, children] = [openDescriptors(), childrenOf().length]
-  for (const options of [{ noNewPriv: true }, { uid: 1 }, { stdio: ['bad'] }, { timeout: -1 }, { cwd: '/usr\0' }]) {
+  for (const options of [{ noNewPriv: true }, { uid: -1 }, { stdio: ['bad'] }, { timeout: -1 }, { cwd: '/usr\0' }]) {
     t.throws(() => make(options))
   }
   t.is(openDescriptors(), descriptors)

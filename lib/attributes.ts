@@ -62,9 +62,14 @@ function cpus(value: unknown, name: string): readonly number[] {
   return list
 }
 
-const LIMITS = ['as', 'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile'].concat(
-  ['nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack'],
-) as readonly RlimitName[]
+const LIMITS = ['as', 'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile'].concat([
+  'nproc',
+  'rss',
+  'rtprio',
+  'rttime',
+  'sigpending',
+  'stack',
+]) as readonly RlimitName[]
 
 interface Limit {
   readonly soft: Rlimit
@@ -125,14 +130,18 @@ export function checkAttributes(given: ProcessAttributes, descriptors: number, w
   const refuse = (name: keyof ProcessAttributes, problem: string): never => {
     throw invalidValue(`${where}.${name}`, problem, given[name])
   }
-  if (detached && pgid !== undefined) refuse('pgid', `cannot go with ${where}.detached: a session leads a group of its own`)
-  if (foreground && detached) refuse('foreground', `cannot go with ${where}.detached: another session has another terminal`)
+  if (detached && pgid !== undefined)
+    refuse('pgid', `cannot go with ${where}.detached: a session leads a group of its own`)
+  if (foreground && detached)
+    refuse('foreground', `cannot go with ${where}.detached: another session has another terminal`)
   if (ctty !== undefined) {
     if (foreground) refuse('foreground', `cannot go with ${where}.ctty: whoever gets a terminal is in its foreground`)
-    if (!detached) refuse('ctty', `needs ${where}.detached: only the leader of a session can have a terminal of its own`)
+    if (!detached)
+      refuse('ctty', `needs ${where}.detached: only the leader of a session can have a terminal of its own`)
     if (ctty >= descriptors) throw outOfRange(`${where}.ctty`, `< ${descriptors}, one of the child's descriptors`, ctty)
   }
-  if (pgid && namespaces.includes('pid')) refuse('pgid', 'cannot go with a new pid namespace: there is no such group in it')
+  if (pgid && namespaces.includes('pid'))
+    refuse('pgid', 'cannot go with a new pid namespace: there is no such group in it')
   if (!namespaces.includes('user')) {
     for (const name of ['uidMappings', 'gidMappings'] as const)
       if (given[name] !== undefined) refuse(name, `needs 'user' in ${where}.namespaces`)

@@ -87,7 +87,10 @@ function checkPlace({ cwd, chroot, namespaces }: Kept): void {
   if (!isRoot(chroot) || !isThrough(root, chroot))
     throw invalidValue('options.cwd', 'must be a string, or the Root that is options.chroot or one opened through it')
   if (namespaces?.includes('mount') && cwd !== chroot)
-    throw invalidValue('options.cwd', 'must be a string, seen from inside, with a new mount namespace and options.chroot')
+    throw invalidValue(
+      'options.cwd',
+      'must be a string, seen from inside, with a new mount namespace and options.chroot',
+    )
 }
 
 /** The first process of a pid namespace hears only signals that it has handlers for, and SIGKILL. */

@@ -11,6 +11,8 @@
 //!   sleep MS | close-and-sleep MS     the second closes 1 and 2 first
 //!   hold MS                  leave a grandchild that keeps every descriptor open for that long
 //!   block SIGNAL | open FD | close FD    before `exec`: make a process of strange habits
+//!   pty FD                   a new terminal at FD, its other side at FD + 1
+//!   session FD               lead a session with the terminal at FD
 //!   exit CODE | kill SIGNAL | exec PATH ARG…    end
 //!
 //! As the interpreter of a script, which its argv then names as /dev/fd/N, it only reports.
@@ -21,7 +23,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_ulong, c_void};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -48,6 +50,14 @@ unsafe extern "C" {
     fn getsid(pid: c_int) -> c_int;
     fn nice(by: c_int) -> c_int;
     fn umask(mask: c_uint) -> c_uint;
+    fn getrlimit(resource: c_int, limit: *mut [u64; 2]) -> c_int;
+    fn setsid() -> c_int;
+    fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+    fn posix_openpt(flags: c_int) -> c_int;
+    fn grantpt(fd: c_int) -> c_int;
+    fn unlockpt(fd: c_int) -> c_int;
+    fn ptsname(fd: c_int) -> *const c_char;
+    fn tcgetpgrp(fd: c_int) -> c_int;
     fn _exit(code: c_int) -> !;
 }
 
@@ -56,6 +66,10 @@ const F_GETFL: c_int = 3;
 const FD_CLOEXEC: c_int = 1;
 #[cfg(target_os = "linux")]
 const O_NONBLOCK: c_int = 0o4000;
+#[cfg(target_os = "linux")]
+const O_NOCTTY: c_int = 0o400;
+#[cfg(not(target_os = "linux"))]
+const O_NOCTTY: c_int = 0x20000;
 #[cfg(not(target_os = "linux"))]
 const O_NONBLOCK: c_int = 4;
 const SIG_IGN: usize = 1;
@@ -110,6 +124,11 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
             "close" => {
                 unsafe { close(number() as c_int) };
             }
+            "pty" => pty(number() as c_int),
+            "session" => unsafe {
+                setsid();
+                ioctl(number() as c_int, TIOCSCTTY, 0);
+            },
             "exec" => replace(&words.by_ref().collect::<Vec<_>>()),
             "exit" => unsafe { _exit(number() as c_int) },
             "kill" => {
@@ -128,6 +147,24 @@ fn block(signal: c_int) {
         sigemptyset(set.as_mut_ptr().cast());
         sigaddset(set.as_mut_ptr().cast(), signal);
         sigprocmask(0, set.as_ptr().cast(), std::ptr::null_mut()); // 0: SIG_BLOCK on Linux
+    }
+}
+
+#[cfg(target_os = "linux")]
+const TIOCSCTTY: c_ulong = 0x540e;
+#[cfg(not(target_os = "linux"))]
+const TIOCSCTTY: c_ulong = 0x2000_7461;
+
+fn pty(at: c_int) {
+    const O_RDWR: c_int = 2;
+    unsafe {
+        let master = posix_openpt(O_RDWR);
+        assert!(grantpt(master) == 0 && unlockpt(master) == 0, "no pseudoterminal");
+        let slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+        dup2(slave, at);
+        dup2(master, at + 1);
+        close(slave);
+        close(master);
     }
 }
 
@@ -213,14 +250,93 @@ fn report(argv: &[Vec<u8>]) -> String {
         ("groups", field("Groups")),
         ("threads", field("Threads")),
         ("noNewPrivs", field("NoNewPrivs")),
+        ("caps", object(["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|name| (name, field(name))))),
+        ("cpus", field("Cpus_allowed_list")),
+        ("limits", object(LIMITS.iter().enumerate().map(|(number, name)| (*name, limit(number))))),
+        ("namespaces", object(NAMESPACES.map(|name| (name, link(&format!("/proc/self/ns/{name}")))))),
+        ("root", link("/proc/self/root")),
+        ("cgroup", text(cgroup().as_bytes())),
+        ("tty", tty()),
+        ("pdeathsig", death_signal().to_string()),
         ("sigBlocked", field("SigBlk")),
         ("sigIgnored", field("SigIgn")),
         ("sigCaught", field("SigCgt")),
         ("sigPending", field("SigPnd")),
         ("sigPendingProcess", field("ShdPnd")),
     ];
-    let body: Vec<String> = pairs.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-    format!("{{{}}}\n", body.join(","))
+    format!("{}\n", object(pairs))
+}
+
+/// By their numbers on Linux.
+const LIMITS: [&str; 16] = [
+    "cpu",
+    "fsize",
+    "data",
+    "stack",
+    "core",
+    "rss",
+    "nproc",
+    "nofile",
+    "memlock",
+    "as",
+    "locks",
+    "sigpending",
+    "msgqueue",
+    "nice",
+    "rtprio",
+    "rttime",
+];
+
+/// Soft and hard; "unlimited" in words, since JSON has no such number.
+fn limit(number: usize) -> String {
+    let mut limit = [0; 2];
+    unsafe { getrlimit(number as c_int, &raw mut limit) };
+    let word = |value: u64| if value == u64::MAX { "\"unlimited\"".to_string() } else { value.to_string() };
+    format!("[{}]", limit.map(word).join(","))
+}
+
+const NAMESPACES: [&str; 8] = ["user", "pid", "net", "mnt", "ipc", "uts", "cgroup", "time"];
+
+fn link(path: &str) -> String {
+    text(fs::read_link(path).unwrap_or_default().as_os_str().as_bytes())
+}
+
+/// Its path in the hierarchy of version 2.
+fn cgroup() -> String {
+    let all = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    all.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_string()
+}
+
+/// The foreground group of the controlling terminal; null where there is none.
+fn tty() -> String {
+    let fd = unsafe { open(c"/dev/tty".as_ptr(), 2) };
+    if fd < 0 {
+        return "null".to_string();
+    }
+    let group = unsafe { tcgetpgrp(fd) };
+    unsafe { close(fd) };
+    group.to_string()
+}
+
+#[cfg(target_os = "linux")]
+fn death_signal() -> c_int {
+    unsafe extern "C" {
+        fn prctl(option: c_int, ...) -> c_int;
+    }
+    const PR_GET_PDEATHSIG: c_int = 2;
+    let mut signal: c_int = 0;
+    unsafe { prctl(PR_GET_PDEATHSIG, &raw mut signal) };
+    signal
+}
+
+#[cfg(not(target_os = "linux"))]
+fn death_signal() -> c_int {
+    0
+}
+
+fn object<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let body: Vec<String> = pairs.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", body.join(","))
 }
 
 /// Bytes as a JSON string whose characters are those bytes (latin1), so that nothing is lost.

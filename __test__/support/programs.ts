@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Rlimit, RlimitName } from 'command-root'
 
 export const repository = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))))
 const target = path.resolve(repository, process.env.CARGO_TARGET_DIR ?? 'target')
@@ -50,6 +51,15 @@ export interface Report {
   groups: string
   threads: string
   noNewPrivs: string
+  caps: Record<'CapInh' | 'CapPrm' | 'CapEff' | 'CapBnd' | 'CapAmb', string>
+  cpus: string
+  limits: Record<RlimitName, [soft: Rlimit, hard: Rlimit]>
+  namespaces: Record<'user' | 'pid' | 'net' | 'mnt' | 'ipc' | 'uts' | 'cgroup' | 'time', string>
+  root: string
+  cgroup: string
+  /** the foreground group of its controlling terminal */
+  tty: number | null
+  pdeathsig: number
   sigBlocked: string
   sigIgnored: string
   sigCaught: string

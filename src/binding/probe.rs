@@ -38,6 +38,7 @@ pub fn probe() -> Either<Probe, Failure> {
 
 impl Probe {
     fn by(ways: &Ways) -> Probe {
+        let (user_namespaces, no_new_privs) = (trial::user_namespaces(), trial::no_new_privs());
         Probe {
             platform: std::env::consts::OS,
             resolve: match root::in_use() {
@@ -53,11 +54,39 @@ impl Probe {
             wait: if ways.wait_by_pidfd { "pidfd" } else { "waitid" },
             pidfd: ways.pidfd,
             cgroup: trial::clone_into_cgroup(),
-            user_namespaces: trial::user_namespaces(),
-            no_new_privs: trial::no_new_privs(),
+            user_namespaces,
+            no_new_privs,
             sealed: trial::sealed_memfd(),
             execute_check: trial::execute_check(),
-            attributes: vec!["detached"],
+            attributes: attributes(user_namespaces, no_new_privs),
         }
     }
+}
+
+/// Whether there are such here; who may have them is for each start to say.
+fn attributes(user_namespaces: bool, no_new_privs: bool) -> Vec<&'static str> {
+    const ALWAYS: [&str; 17] = [
+        "uid",
+        "gid",
+        "groups",
+        "umask",
+        "detached",
+        "pgid",
+        "ctty",
+        "foreground",
+        "pdeathsig",
+        "rlimits",
+        "nice",
+        "cpuAffinity",
+        "closeFds",
+        "chroot",
+        "namespaces",
+        "ambientCaps",
+        "cgroup",
+    ];
+    const OF_USER_NAMESPACES: [&str; 3] = ["uidMappings", "gidMappings", "gidMappingsEnableSetgroups"];
+    let mut names = ALWAYS.to_vec();
+    names.extend(no_new_privs.then_some("noNewPrivs"));
+    names.extend(OF_USER_NAMESPACES.iter().filter(|_| user_namespaces));
+    names
 }
