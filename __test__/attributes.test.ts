@@ -312,7 +312,7 @@ test('RLIMIT_NOFILE is set when the descriptors have been moved', async (t) => {
 
 test('pgid joins a group that is there', async (t) => {
   const leader = commandRoot(root, 'reporter', ['cat'], { pgid: 0 }).spawn()
-  for (const [way, { pgid }] of await reports(root, { pgid: leader.pid ?? -1 })) t.is(pgid, leader.pid, way)
+  for (const [way, { pgid }] of await reports(root, { pgid: leader.pid ?? -1 })) t.is(pgid, leader.pid ?? 0, way)
   leader.stdin.end()
   await leader.status
 })
