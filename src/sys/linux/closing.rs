@@ -27,6 +27,9 @@ pub(crate) fn close_range(first: u32, last: u32, list: Option<u32>) -> i32 {
 /// puts a jail's in its place. Where it is not to be had, that number is closed, and [`close_range`] sees it.
 pub(crate) fn hold_list(list: u32) {
     let directory = open_list();
+    if directory == list as isize {
+        return;
+    }
     let cloexec = libc::O_CLOEXEC as usize;
     if directory < 0 || call(libc::SYS_dup3, [directory as usize, list as usize, cloexec]) < 0 {
         close(list);
