@@ -4,7 +4,8 @@ use super::attributes::Attributes;
 use super::order::raises;
 use crate::failure::{Failure, Result, Step};
 use crate::sys::limits::{raise_hard_limit, set_nice_of};
-use crate::sys::namespaces::Proc;
+use crate::sys::namespaces::{Proc, Refused};
+use nix::errno::Errno;
 
 /// Once, while the child waits.
 pub(super) fn settle(pid: libc::pid_t, attributes: &Attributes) -> Result<()> {
@@ -24,7 +25,13 @@ pub(super) fn settle(pid: libc::pid_t, attributes: &Attributes) -> Result<()> {
 fn write_maps(pid: libc::pid_t, attributes: &Attributes) -> Result<()> {
     let asked = &attributes.namespaces;
     let told = |file: &'static str| {
-        move |errno| Failure::new(Step::Namespaces, "write", errno).about(format!("/proc/{pid}/{file}"))
+        move |Refused { syscall, errno }| {
+            let failure = Failure::new(Step::Namespaces, syscall, errno).about(format!("/proc/{pid}/{file}"));
+            match errno {
+                Errno::EACCES => failure.detail("of a process that has changed its user it is root's"),
+                _ => failure,
+            }
+        }
     };
     let child = Proc::of(pid).map_err(|errno| Failure::new(Step::Namespaces, "open", errno).about("/proc"))?;
     if !asked.uid_map.is_empty() {

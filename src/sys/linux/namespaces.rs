@@ -42,6 +42,13 @@ pub(crate) fn setgroups_denied() -> bool {
     std::fs::read("/proc/self/setgroups").is_ok_and(|word| word.starts_with(b"deny"))
 }
 
+/// What the kernel said to which call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    pub(crate) syscall: &'static str,
+    pub(crate) errno: Errno,
+}
+
 /// A process of this one's, by what /proc has of it.
 #[derive(Debug)]
 pub(crate) struct Proc {
@@ -60,7 +67,7 @@ impl Proc {
     }
 
     /// uid_map or gid_map, in one write, as the kernel wants it.
-    pub(crate) fn write_map(&self, file: &str, map: &[IdRange]) -> Result<(), Errno> {
+    pub(crate) fn write_map(&self, file: &str, map: &[IdRange]) -> Result<(), Refused> {
         let mut lines = String::new();
         for IdRange { inside, outside, size } in map {
             // It cannot fail: strings take all that is written to them.
@@ -70,20 +77,22 @@ impl Proc {
     }
 
     /// Whether setgroups(2) may be called there; before the gid map is written.
-    pub(crate) fn allow_setgroups(&self, allowed: bool) -> Result<(), Errno> {
+    pub(crate) fn allow_setgroups(&self, allowed: bool) -> Result<(), Refused> {
         match self.write("setgroups", if allowed { b"allow" } else { b"deny" }) {
             // Before 3.19 there is no such file, and nobody who could not write the map without it.
-            Err(Errno::ENOENT) => Ok(()),
+            Err(Refused { errno: Errno::ENOENT, .. }) => Ok(()),
             answer => answer,
         }
     }
 
-    fn write(&self, file: &str, content: &[u8]) -> Result<(), Errno> {
+    fn write(&self, file: &str, content: &[u8]) -> Result<(), Refused> {
+        let refused = |syscall| move |errno| Refused { syscall, errno };
         let path = format!("{}/{file}", self.pid);
-        let fd = openat(&self.root, path.as_str(), OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-        match write(&fd, content)? {
+        let opened = openat(&self.root, path.as_str(), OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
+        let fd = opened.map_err(refused("open"))?;
+        match write(&fd, content).map_err(refused("write"))? {
             count if count == content.len() => Ok(()),
-            _ => Err(Errno::EIO),
+            _ => Err(refused("write")(Errno::EIO)),
         }
     }
 }
