@@ -27,6 +27,9 @@ for (const tampered of [
   { code: 7, statusErrno: 1, reason: 'ERR_X', failure: { errno: 1, step: 'x', syscall: 'x' } },
   { errno: 1, step: 'exec', syscall: 'x' },
   { isClosed: true, overflowed: 1 },
+  { attributes: { detached: true }, chroot: '/tmp', cgroup: '/tmp', umask: 0o777, nice: 19, pgid: 0 },
+  { noNewPrivs: true, keepFds: true, closeFds: false, namespaces: ['user'], rlimits: { nofile: 3 } },
+  { soft: 0, hard: 0, containerId: 7, hostId: 7, size: 7, pdeathsig: 9, cpuAffinity: [0], groups: [1] },
 ]) {
   test(`Object.prototype with ${Object.keys(tampered).join(', ')}: ${Object.values(tampered)[0]}`, async (t) => {
     const { nodes, ours } = await askParent<Answer>('tampered.mjs', { args: [programs, JSON.stringify(tampered)] })

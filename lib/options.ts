@@ -27,7 +27,7 @@ export interface Plan {
   readonly maxBuffer: number
   readonly discard: boolean
   readonly check: boolean
-  readonly attributes: ProcessAttributes
+  readonly attributes: ProcessAttributes | undefined
   readonly signal: AbortSignal | undefined
   /** Milliseconds; 0: none. */
   readonly timeout: number
@@ -102,9 +102,10 @@ function checkKilling({ namespaces, killSignal, forceKillAfter, killScope, pgid 
     throw invalidValue('options.killSignal', 'needs options.forceKillAfter with a new pid namespace', killSignal)
 }
 
-function attributesIn(kept: Kept): ProcessAttributes {
-  const names = Object.keys(ATTRIBUTES) as (keyof ProcessAttributes)[]
-  return Object.freeze(check.bare(Object.fromEntries(names.map((name) => [name, kept[name]]))))
+/** None, where none is asked for: most starts need not carry them. */
+function attributesIn(kept: Kept): ProcessAttributes | undefined {
+  const given = Object.entries(kept).filter(([name]) => Object.hasOwn(ATTRIBUTES, name))
+  return given.length > 0 ? Object.freeze(check.bare(Object.fromEntries(given))) : undefined
 }
 
 function planOf(kept: Kept): Plan {

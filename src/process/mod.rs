@@ -19,6 +19,8 @@ mod request;
 mod settle;
 mod start;
 mod table;
+#[cfg(test)]
+mod unchanged;
 mod watch;
 pub(crate) mod ways;
 
