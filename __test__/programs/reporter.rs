@@ -13,6 +13,7 @@
 //!   block SIGNAL | open FD | close FD    before `exec`: make a process of strange habits
 //!   pty FD                   a new terminal at FD, its other side at FD + 1
 //!   session FD               lead a session with the terminal at FD
+//!   mkdir PATH               and say `made` or `refused`
 //!   exit CODE | kill SIGNAL | exec PATH ARG…    end
 //!
 //! As the interpreter of a script, which its argv then names as /dev/fd/N, it only reports.
@@ -124,6 +125,7 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
             "close" => {
                 unsafe { close(number() as c_int) };
             }
+            "mkdir" => emit(1, if fs::create_dir(word()).is_ok() { b"made" } else { b"refused" }),
             "pty" => pty(number() as c_int),
             "session" => unsafe {
                 setsid();
@@ -250,6 +252,7 @@ fn report(argv: &[Vec<u8>]) -> String {
         ("groups", field("Groups")),
         ("threads", field("Threads")),
         ("noNewPrivs", field("NoNewPrivs")),
+        ("seccomp", field("Seccomp")),
         ("caps", object(["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|name| (name, field(name))))),
         ("cpus", field("Cpus_allowed_list")),
         ("limits", object(LIMITS.iter().enumerate().map(|(number, name)| (*name, limit(number))))),

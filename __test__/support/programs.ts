@@ -15,9 +15,11 @@ export const reporter = built('reporter')
 export const attacker = built('attacker')
 /** Runs a program where chosen system calls are refused. */
 export const without = built('without', 'filter')
+/** An addon that takes rights from the thread that loads it. */
+export const restrict = built('restrict', 'filter')
 
 function built(...sources: [name: string, ...string[]]): string {
-  const program = path.join(programs, sources[0])
+  const program = path.join(programs, sources[0] === 'restrict' ? 'librestrict.so' : sources[0])
   const changed = (name: string) => statSync(path.join(repository, '__test__', 'programs', `${name}.rs`)).mtimeMs
   if (!existsSync(program) || sources.some((name) => statSync(program).mtimeMs < changed(name))) {
     execFileSync('cargo', ['build', '--quiet', '--example', sources[0]], { cwd: repository, stdio: 'inherit' })
@@ -51,6 +53,7 @@ export interface Report {
   groups: string
   threads: string
   noNewPrivs: string
+  seccomp: string
   caps: Record<'CapInh' | 'CapPrm' | 'CapEff' | 'CapBnd' | 'CapAmb', string>
   cpus: string
   limits: Record<RlimitName, [soft: Rlimit, hard: Rlimit]>
