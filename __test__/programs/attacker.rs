@@ -2,6 +2,10 @@
 //!
 //!   attack PLACE SECONDS   swap and move things in PLACE until its input ends, or that long; then print, as JSON, how
 //!                          often each attack was done. PLACE is laid out by __test__/attack/attack.test.ts.
+//!   harass SECONDS         stop and kill, in turns, whatever else runs as this user, until its input ends, or that
+//!                          long; then print how often somebody was hit
+//!   reach ADDRESS SECONDS  open the memory of whatever else runs as this user, and look for an ELF file at ADDRESS (in
+//!                          hex), as long; then print how often memory was opened, and how often it was there
 //!   tell                   a copy of this program with a last line of its own is what is opened and run:
 //!                          exit with 0 inside, 66 when this copy is the one outside, 67 when the cwd is outside
 
@@ -11,6 +15,7 @@
 use std::ffi::{CString, c_char, c_int, c_long, c_uint};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +39,12 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["attack", place, seconds] => attack(Path::new(place), Duration::from_secs(seconds.parse().unwrap())),
+        ["harass", seconds] => harass(Duration::from_secs(seconds.parse().unwrap())),
+        ["reach", address, seconds] => {
+            reach(u64::from_str_radix(address, 16).unwrap(), Duration::from_secs(seconds.parse().unwrap()));
+        }
         ["tell"] => tell(),
-        _ => panic!("attack PLACE SECONDS, or tell"),
+        _ => panic!("attack PLACE SECONDS, harass SECONDS, reach ADDRESS SECONDS, or tell"),
     }
 }
 
@@ -54,6 +63,13 @@ fn attack(place: &Path, limit: Duration) {
         ("moved", there_and_back(root.join("deep/moved"), place.join("outside/moved"))),
     ];
     let runs = attacks.map(|(name, act)| (name, std::thread::spawn(move || again_and_again(&act))));
+    await_end(limit);
+    let counts = runs.map(|(name, run)| format!("\"{name}\":{}", run.join().unwrap()));
+    println!("{{{}}}", counts.join(","));
+}
+
+/// Until the input ends, or that long.
+fn await_end(limit: Duration) {
     println!("attacking");
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -64,8 +80,6 @@ fn attack(place: &Path, limit: Duration) {
         std::thread::sleep(Duration::from_millis(10));
     }
     OVER.store(true, Ordering::Relaxed);
-    let counts = runs.map(|(name, run)| format!("\"{name}\":{}", run.join().unwrap()));
-    println!("{{{}}}", counts.join(","));
 }
 
 fn again_and_again(act: &dyn Fn() -> bool) -> u64 {
@@ -89,6 +103,54 @@ fn rename(from: &Path, to: &Path, flags: c_uint) -> bool {
     let [from, to] = [from, to].map(|path| CString::new(path.to_str().unwrap()).unwrap());
     let [from, to]: [*const c_char; 2] = [from.as_ptr(), to.as_ptr()];
     unsafe { syscall(SYS_RENAMEAT2, AT_FDCWD, from, AT_FDCWD, to, flags) == 0 }
+}
+
+// ---- by another user's own right -------------------------------------------------------------------
+
+unsafe extern "C" {
+    fn kill(pid: c_int, signal: c_int) -> c_int;
+    fn getuid() -> c_uint;
+}
+
+/// To all whom this user may signal, but himself.
+fn harass(limit: Duration) {
+    assert_ne!(unsafe { getuid() }, 0, "root would hit everybody");
+    const SIGKILL: c_int = 9;
+    const SIGSTOP: c_int = 19;
+    let act = |signals: [c_int; 4]| move || signals.iter().all(|signal| unsafe { kill(-1, *signal) } == 0);
+    let run = std::thread::spawn(move || again_and_again(&act([SIGSTOP, SIGSTOP, SIGSTOP, SIGKILL])));
+    await_end(limit);
+    println!("{{\"hit\":{}}}", run.join().unwrap());
+}
+
+fn reach(address: u64, limit: Duration) {
+    let run = std::thread::spawn(move || {
+        let (mut opened, mut reached) = (0, 0);
+        while !OVER.load(Ordering::Relaxed) {
+            for memory in memories() {
+                opened += 1;
+                let mut bytes = [0; 4];
+                let there = memory.read_exact_at(&mut bytes, address).is_ok() && bytes == *b"\x7fELF";
+                reached += u32::from(there);
+            }
+        }
+        (opened, reached)
+    });
+    await_end(limit);
+    let (opened, reached) = run.join().unwrap();
+    println!("{{\"opened\":{opened},\"reached\":{reached}}}");
+}
+
+/// Of all processes but this one, as far as they may be opened for writing.
+fn memories() -> impl Iterator<Item = File> {
+    let own = std::process::id().to_string();
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter(move |entry| {
+            let name = entry.file_name();
+            name.to_string_lossy().starts_with(|first: char| first.is_ascii_digit()) && name.to_str() != Some(&own)
+        })
+        .filter_map(|entry| File::options().read(true).write(true).open(entry.path().join("mem")).ok())
 }
 
 // ---- tell -----------------------------------------------------------------------------------------
