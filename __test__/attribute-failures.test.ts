@@ -1,5 +1,6 @@
 // What the kernel refuses of an attribute: code, errno, system call and step, and nothing left behind.
 
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
@@ -88,14 +89,22 @@ const isAs = (found: Failed, code: string, syscall: string, step: string) =>
   JSON.stringify([found.code, found.errno, found.syscall, found.step]) ===
   JSON.stringify([code, errnoOf(code), syscall, step])
 
-async function fail(rows: Row[], user?: number, env = {}): Promise<string[]> {
-  const options = rows.map(([given]) => given)
-  const attempts = await askParent<Attempt[]>('attempts.mjs', {
+const attempts = (options: object[], user?: number, env = {}, launcher: string[] = []) =>
+  askParent<Attempt[]>('attempts.mjs', {
+    launcher,
     args: [place, JSON.stringify(options), ...(user === undefined ? [] : [String(user)])],
     env: { ...process.env, ...env },
   })
+
+async function fail(rows: Row[], user?: number, env = {}, launcher: string[] = []): Promise<string[]> {
+  const made = await attempts(
+    rows.map(([given]) => given),
+    user,
+    env,
+    launcher,
+  )
   return rows.flatMap(([given, code, syscall, step], index) => {
-    const { spawn, output, outputSync, left } = attempts[index] as Attempt
+    const { spawn, output, outputSync, left } = made[index] as Attempt
     // As Node: what is an 'error' event says so in `syscall`, what is thrown does not.
     const called = code === 'EACCES' || code === 'ENOENT' ? 'spawn reporter' : 'spawn'
     const right =
@@ -129,6 +138,63 @@ for (const [how, env] of [
   test.serial(`what an ordinary user may not${how}`, async (t) => {
     t.deepEqual(await fail(unprivileged, isRoot ? other : undefined, env), [])
   })
+}
+
+/** Of a root who lacks one: what he may not, and how that is told. */
+const withoutOne: Record<string, Row[]> = {
+  setuid: [[{ uid: 1 }, 'EPERM', 'setresuid', 'setuid']],
+  setgid: [
+    [{ uid: 1 }, 'EPERM', 'setgroups', 'groups'],
+    [{ gid: 1 }, 'EPERM', 'setgroups', 'groups'],
+    [{ groups: [1] }, 'EPERM', 'setgroups', 'groups'],
+  ],
+  sys_chroot: [[{ chroot: place }, 'EPERM', 'chroot', 'chroot']],
+  sys_admin: [
+    [{ namespaces: ['net'] }, 'EPERM', 'clone3', 'namespaces'],
+    [{ namespaces: ['mount'] }, 'EPERM', 'unshare', 'namespaces'],
+  ],
+  sys_nice: [[{ nice: -5 }, 'EACCES', 'setpriority', 'nice']],
+  sys_resource: [[{ rlimits: { rtprio: 50 } }, 'EPERM', 'prlimit64', 'rlimits']],
+  net_raw: [[{ ambientCaps: ['net_raw'] }, 'EPERM', 'capset', 'caps']],
+}
+
+/** What takes no more than one of them. */
+const possible: [capability: string, options: object][] = [
+  ['', {}],
+  ['', { umask: 0, noNewPrivs: true, pgid: 0, pdeathsig: 9 }],
+  ['setuid', { uid: 1 }],
+  ['setgid', { gid: 1 }],
+  ['sys_nice', { nice: -5 }],
+  ['sys_admin', { namespaces: ['pid', 'net', 'ipc', 'uts', 'cgroup', 'mount', 'time'] }],
+  ['net_raw', { ambientCaps: ['net_raw'] }],
+]
+
+const hasSetpriv = needs('setpriv(1)', spawnSync('setpriv', ['--version']).status === 0)
+
+for (const [dropped, rows] of Object.entries(withoutOne)) {
+  testWhere(
+    asRoot ?? hasSetpriv,
+    `root without ${dropped}`,
+    async (t) => {
+      const launcher = ['/usr/bin/env', 'setpriv', `--bounding-set=-${dropped}`]
+      t.deepEqual(await fail(rows, undefined, {}, launcher), [])
+      const others = possible.filter(
+        ([needed, options]) => needed !== dropped && !('uid' in options && dropped === 'setgid'),
+      )
+      const ran = await attempts(
+        others.map(([, options]) => options),
+        undefined,
+        {},
+        launcher,
+      )
+      ran.forEach(({ spawn, output, outputSync, left }, index) => {
+        const what = JSON.stringify(others[index])
+        for (const { code } of [spawn, output, outputSync]) t.is(code, 'it ran and ended with 0', what)
+        t.deepEqual(left, { fds: 0, children: 0, threads: 0 }, what)
+      })
+    },
+    test.serial,
+  )
 }
 
 testWhere(asRoot, 'an ordinary user’s own ids are no change', async (t) => {
