@@ -20,6 +20,7 @@ type Known = (&'static str, libc::c_long, Option<(u32, u32, u32)>);
 /// - `waitid:pidfd` is waitid(P_PIDFD), EINVAL before 5.4.
 const KNOWN: &[Known] = &[
     ("clone", libc::SYS_clone, None),
+    ("clone:newuser", libc::SYS_clone, Some((0, libc::CLONE_NEWUSER as u32, libc::CLONE_NEWUSER as u32))),
     ("clone:pidfd", libc::SYS_clone, Some((0, libc::CLONE_PIDFD as u32, libc::CLONE_PIDFD as u32))),
     ("clone3", libc::SYS_clone3, None),
     ("close_range", libc::SYS_close_range, None),

@@ -2,7 +2,7 @@
 
 use super::attributes::Attributes;
 use super::order::raises;
-use crate::failure::{Failure, Result, Step};
+use crate::failure::{Failure, Reason, Result, Step};
 use crate::sys::limits::{raise_hard_limit, set_nice_of};
 use crate::sys::namespaces::{Proc, Refused};
 use nix::errno::Errno;
@@ -33,7 +33,10 @@ fn write_maps(pid: libc::pid_t, attributes: &Attributes) -> Result<()> {
             }
         }
     };
-    let child = Proc::of(pid).map_err(|errno| Failure::new(Step::Namespaces, "open", errno).about("/proc"))?;
+    let child = Proc::of(pid).map_err(|errno| {
+        let failure = Failure::new(Step::Namespaces, "open", errno).because(Reason::Unavailable);
+        failure.detail("uidMappings, gidMappings: writing them, without a procfs of this pid namespace at /proc,")
+    })?;
     if !asked.uid_map.is_empty() {
         child.write_map("uid_map", &asked.uid_map).map_err(told("uid_map"))?;
     }
