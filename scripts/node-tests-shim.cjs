@@ -28,7 +28,8 @@ function fallThrough(reason, way, given) {
 
 // ---- from child_process's arguments to ours ----------------------------------------------------------
 
-const OPTIONS = ['argv0', 'cwd', 'detached', 'env', 'killSignal', 'signal', 'stdio', 'timeout', 'windowsHide'].concat(
+const OPTIONS = ['argv0', 'cwd', 'detached', 'env', 'gid', 'killSignal', 'signal', 'stdio', 'timeout', 'uid'].concat(
+  'windowsHide',
   'windowsVerbatimArguments',
 )
 const SYNC_OPTIONS = OPTIONS.concat('encoding', 'input', 'maxBuffer').filter((name) => name !== 'signal')
@@ -45,7 +46,6 @@ function foreign(given) {
   if (!isPlain(given)) return undefined
   const options = own(given)
   if (isGiven(options.shell) && options.shell !== false) return 'shell'
-  if (isGiven(options.uid) || isGiven(options.gid)) return 'uid, gid'
   if (options.serialization !== undefined) return 'ipc'
   if (Array.isArray(options.stdio) && options.stdio.includes('ipc')) return 'ipc'
   return undefined

@@ -34,7 +34,7 @@ mod linux {
             "affinity" => {
                 let last = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) } - 1;
                 let mut set = [0_u8; 1024];
-                set[last as usize / 8] = 1 << (last % 8);
+                *set.get_mut(last as usize / 8).unwrap() = 1 << (last % 8);
                 unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, set.len(), set.as_ptr()) == 0 }
             }
             "seccomp" => filter::refuse(&filter::rules("memfd_create=EACCES").unwrap()).is_ok(),
