@@ -7,8 +7,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
 import { text } from './support/compare.ts'
+import { jailFor } from './support/jail.ts'
+import { asRoot, openPlace, testWhere } from './support/privileges.ts'
 import { environment, parseReport, programs, reporter, repository } from './support/programs.ts'
-import { scratch } from './support/system.ts'
+import { isRoot, scratch } from './support/system.ts'
 
 const manifest = JSON.parse(fs.readFileSync(path.join(repository, 'package.json'), 'utf8')) as {
   version: string
@@ -78,6 +80,14 @@ test('wrong use is 125 and one line on stderr', (t) => {
     ['--jsno', programs, 'reporter'],
     ['--timeout', 'soon', programs, 'reporter'],
     ['--timeout', '-1', programs, 'reporter'],
+    ['--uid', 'nobody', programs, 'reporter'],
+    ['--gid', '-1', programs, 'reporter'],
+    ['--uid', '4294967295', programs, 'reporter'],
+    ['--rlimit', 'nofile', programs, 'reporter'],
+    ['--rlimit', 'nofile=much', programs, 'reporter'],
+    ['--rlimit', 'nofiles=1', programs, 'reporter'],
+    ['--rlimit', 'nofile=2:1', programs, 'reporter'],
+    ['--chroot', '', programs, 'reporter'],
     ['--timeout'],
     ['--env', 'novalue', programs, 'reporter'],
     ['--env=', programs, 'reporter'],
@@ -168,6 +178,11 @@ test('--probe, --help and --version', async (t) => {
     '--env',
     '--clear-env',
     '--timeout',
+    '--no-new-privs',
+    '--rlimit',
+    '--uid',
+    '--gid',
+    '--chroot',
     '--json',
     '--probe',
     '--help',
@@ -208,4 +223,41 @@ test('it runs through the link that npm makes', (t) => {
   fs.symlinkSync(cli, link)
   const { stdout, status } = spawnSync(link, ['/usr', 'bin/uname', '-s'], { encoding: 'utf8' })
   t.deepEqual([stdout, status], ['Linux\n', 0])
+})
+
+test('--no-new-privs and --rlimit', (t) => {
+  const limits = ['--rlimit', 'nofile=64', '--rlimit', 'core=0:unlimited', '--rlimit=rss=unlimited']
+  const report = parseReport(run(['--no-new-privs', ...limits, programs, 'reporter']).stdout)
+  t.is(report.noNewPrivs, '1')
+  t.deepEqual(report.limits.nofile, [64, 64])
+  t.deepEqual(report.limits.core, [0, 'unlimited'])
+  t.deepEqual(report.limits.rss, ['unlimited', 'unlimited'])
+})
+
+const place = openPlace()
+
+testWhere(asRoot, '--uid and --gid', (t) => {
+  const report = parseReport(run(['--uid', '65534', '--gid=65533', place, 'reporter']).stdout)
+  t.deepEqual(
+    [report.uid, report.gid].map((ids) => ids.split('\t')[1]),
+    ['65534', '65533'],
+  )
+})
+
+testWhere(asRoot, '--chroot: the directory to begin in, too, is inside', (t) => {
+  const jail = jailFor(t)
+  const inside = parseReport(run(['--chroot', jail, '--cwd', '/a/b', jail, 'reporter']).stdout)
+  t.is(inside.cwdIno, fs.statSync(path.join(jail, 'a/b')).ino)
+  t.is(inside.argv[0], '/reporter')
+  t.is(run(['--chroot', jail, '--cwd-root', '/', jail, 'reporter']).status, 125)
+})
+
+test('who may not is told which step it was', (t) => {
+  if (isRoot) {
+    t.is(run(['--rlimit', 'nofile=9007199254740991', place, 'reporter']).status, 126)
+    return
+  }
+  const { status, stderr } = run(['--uid', '1', place, 'reporter'])
+  t.is(status, 126)
+  t.regex(stderr, /EPERM.*setgroups/)
 })

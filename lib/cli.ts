@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import { constants } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import type { CommandOptions, CommandOutput, CommandStatus } from './types.ts'
+import type { CommandOptions, CommandOutput, CommandStatus, ProcessAttributes, Rlimit } from './types.ts'
 import { nearest } from './validate.ts'
 import { version } from './version.ts'
 
@@ -17,6 +17,11 @@ Runs the program NAME, found beneath the directory ROOT, with the streams of thi
   --seal            run a sealed copy, which nobody can change
   --sha256 HEX      run a sealed copy of this content, or nothing
   --scripts MODE    deny (default), kernel, or root: where a script's interpreter is found
+  --no-new-privs    nothing that it runs gains privileges
+  --rlimit NAME=N   a resource limit: N, SOFT:HARD, or unlimited (may be given many times)
+  --uid N           run as this user
+  --gid N           run as this group
+  --chroot DIR      with DIR as its root directory; --cwd is then inside
   --env K=V         add to the environment (may be given many times)
   --clear-env       inherit no environment
   --timeout MS      send SIGTERM after MS milliseconds
@@ -36,6 +41,11 @@ const OPTIONS = {
   seal: { type: 'boolean' },
   sha256: { type: 'string' },
   scripts: { type: 'string' },
+  'no-new-privs': { type: 'boolean' },
+  rlimit: { type: 'string', multiple: true },
+  uid: { type: 'string' },
+  gid: { type: 'string' },
+  chroot: { type: 'string' },
   env: { type: 'string', multiple: true },
   'clear-env': { type: 'boolean' },
   timeout: { type: 'string' },
@@ -152,7 +162,32 @@ async function commandOf({ root, name, args, values }: Job, more: CommandOptions
   const cwd = cwdRoot === undefined ? values.cwd : openRoot(cwdRoot, rules)
   const seal = values.sha256 === undefined ? values.seal : { sha256: values.sha256 }
   const scripts = scriptsOf(values)
-  return commandRoot(openRoot(root, rules), name, args, { ...more, cwd, seal, scripts, env: environmentOf(values) })
+  const held = openRoot(root, rules)
+  const attributes = { ...attributesOf(values), chroot: values.chroot === root ? held : values.chroot }
+  const env = environmentOf(values)
+  return commandRoot(held, name, args, { ...more, ...attributes, cwd, seal, scripts, env })
+}
+
+function attributesOf(values: Values): ProcessAttributes {
+  const number = (name: 'uid' | 'gid'): number | undefined => {
+    const given = values[name]
+    if (given === undefined || /^\d{1,10}$/.test(given)) return given === undefined ? undefined : Number(given)
+    throw new WrongUse(`--${name} takes a number, not '${given}'`)
+  }
+  return {
+    uid: number('uid'),
+    gid: number('gid'),
+    noNewPrivs: values['no-new-privs'],
+    rlimits: values.rlimit && Object.fromEntries(values.rlimit.map(rlimitOf)),
+  }
+}
+
+/** `nofile=64`, `nofile=64:128`, `core=unlimited`; what the names are is for commandRoot() to say. */
+function rlimitOf(text: string): [name: string, limit: Rlimit | { soft: Rlimit; hard: Rlimit }] {
+  const [, name, soft, hard] = /^(\w+)=(\d{1,16}|unlimited)(?::(\d{1,16}|unlimited))?$/.exec(text) ?? []
+  if (name === undefined || soft === undefined) throw new WrongUse(`--rlimit takes NAME=N, not '${text}'`)
+  const number = (word: string): Rlimit => (word === 'unlimited' ? word : Number(word))
+  return [name, hard === undefined ? number(soft) : { soft: number(soft), hard: number(hard) }]
 }
 
 function scriptsOf({ scripts = 'deny' }: Values): 'deny' | 'kernel' | 'root' {

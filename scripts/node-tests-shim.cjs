@@ -61,6 +61,7 @@ function pick(options, names) {
   const given = own(options)
   for (const name of Object.keys(given)) if (!names.includes(name)) delete given[name]
   for (const name of ['timeout', 'maxBuffer']) checkNumber(name, given[name])
+  for (const name of ['uid', 'gid']) checkId(name, given[name])
   return given
 }
 
@@ -69,6 +70,14 @@ function checkNumber(name, value) {
   if (!isGiven(value) || typeof value === 'number') return
   throw Object.assign(new RangeError(`The value of "${name}" is out of range [ERR_OUT_OF_RANGE]`), {
     code: 'ERR_OUT_OF_RANGE',
+  })
+}
+
+/** The contract has ERR_OUT_OF_RANGE for a number that is no id, child_process ERR_INVALID_ARG_TYPE. */
+function checkId(name, value) {
+  if (typeof value !== 'number' || (Number.isInteger(value) && Math.abs(value) < 2 ** 31)) return
+  throw Object.assign(new TypeError(`The "${name}" must be int32 [ERR_INVALID_ARG_TYPE]`), {
+    code: 'ERR_INVALID_ARG_TYPE',
   })
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Todo<'a> {
     pub(super) moves: &'a [Move],
     /// What is to stay open though nobody asked for it.
     pub(super) stays: Option<RawFd>,
-    /// A number above all that the child's table is to hold meanwhile.
+    /// A number above all that is moved.
     pub(super) spare: RawFd,
     /// Where the directory to begin in is after the moves.
     pub(super) cwd: Option<RawFd>,
@@ -101,11 +101,12 @@ impl Todo<'_> {
 
     fn change_root(&self, acts: &mut Vec<Act>) {
         if let Some(root) = &self.means.chroot {
-            if !self.attributes.keep_fds {
-                acts.push(Act::HoldList(self.spare));
-            }
             if !self.attributes.namespaces.new_mount() {
                 acts.push(Act::EnterRoot(root.as_raw_fd()));
+            }
+            // From here on only what is moved is needed, and that has lower numbers.
+            if !self.attributes.keep_fds {
+                acts.push(Act::HoldList(self.spare));
             }
             acts.push(Act::ChangeRoot);
         }

@@ -21,7 +21,7 @@ pub(super) struct Table {
     cwd: Option<RawFd>,
     /// The pipe for its errors, where there is one.
     pub(super) errors: Option<RawFd>,
-    /// A number above all that is in use meanwhile.
+    /// A number above all that is moved.
     spare: RawFd,
     /// Duplicates that are there for the moves alone.
     _lifted: Vec<OwnedFd>,
