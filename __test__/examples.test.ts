@@ -4,9 +4,11 @@ import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
+import { probe } from 'command-root'
 import { repository, system } from './support/programs.ts'
-import { scratch } from './support/system.ts'
+import { isRoot, scratch } from './support/system.ts'
 
+const { userNamespaces } = probe()
 const examples = path.join(repository, 'examples')
 
 /** An image with a shell, a script for it, and an absolute link on the way to both. */
@@ -50,6 +52,19 @@ const runs: Record<string, { args: (directory: string) => string[]; says: RegExp
     { args: () => [], says: /^ended by SIGTERM after 500 ms, with all it had started\n$/ },
     { args: () => [system('true').root, 'true'], says: /^ended with 0\n$/ },
   ],
+  'drop-privileges.mjs': [
+    { args: () => [], says: /^umask 0077, files 64, NoNewPrivs: 1\nsh ended with 0\n$/ },
+    {
+      args: () => [system('id').root, 'id', '-u'],
+      says: isRoot ? /^987654\nid ended with 0\n$/ : new RegExp(`^${process.getuid?.()}\\nid ended with 0\\n$`),
+    },
+  ],
+  'user-namespace.mjs': userNamespaces
+    ? [
+        { args: () => [], says: /^process 1, user 0, 1 network interface\nbin\/sh ended with 0\n$/ },
+        { args: () => ['/', system('id').path, '-u'], says: /^0\n\S*id ended with 0\n$/ },
+      ]
+    : [{ args: () => [], says: /^this system does not let this user make user namespaces\n$/ }],
   'run-descriptor.mjs': [
     { args: () => [system('uname').path], says: /bytes, mode 755\nLinux\n$/ },
     { args: () => [system('echo').path, 'one', 'two'], says: /\none two\n$/ },

@@ -137,28 +137,47 @@ export interface IdMap {
 
 /** What the child process itself is made to be. */
 export interface ProcessAttributes {
+  /** Real, effective and saved user id. Without `groups` the supplementary groups are cleared. */
   uid?: number | undefined
+  /** Group id, in the same way. */
   gid?: number | undefined
+  /** Supplementary group ids. */
   groups?: readonly number[] | undefined
+  /** 0 to 0o777. */
   umask?: number | undefined
   /** Start the child in a session of its own (setsid). Default false. */
   detached?: boolean | undefined
+  /** The process group to join; 0: a new one. Not with `detached`. */
   pgid?: number | undefined
+  /** Index into stdio: the controlling terminal of the child's session. Needs `detached`. */
   ctty?: number | undefined
+  /** Put the child's group in the foreground of this process's terminal. Default false. */
   foreground?: boolean | undefined
+  /** A signal that the child gets when the thread that started it ends. */
   pdeathsig?: NodeJS.Signals | number | undefined
+  /** Resource limits: a number sets soft and hard. */
   rlimits?: { readonly [K in RlimitName]?: Rlimit | { soft: Rlimit; hard: Rlimit } | undefined } | undefined
+  /** The nice value itself, -20 to 19. */
   nice?: number | undefined
+  /** The CPUs that it may run on. */
   cpuAffinity?: readonly number[] | undefined
+  /** Nothing that it runs gains privileges. Default false. */
   noNewPrivs?: boolean | undefined
-  /** Close every descriptor that is not in stdio. Default true. */
+  /** Close every descriptor that is not in stdio. Default true; false keeps what is inheritable. */
   closeFds?: boolean | undefined
+  /** Its root directory. `cwd` is then seen from inside. */
   chroot?: string | Root | undefined
+  /** New namespaces that it is made in. */
   namespaces?: readonly ('user' | 'pid' | 'net' | 'mount' | 'ipc' | 'uts' | 'cgroup' | 'time')[] | undefined
+  /** User ids of a new user namespace. Needs 'user' in `namespaces`. */
   uidMappings?: readonly IdMap[] | undefined
+  /** Group ids of a new user namespace. Needs 'user' in `namespaces`. */
   gidMappings?: readonly IdMap[] | undefined
+  /** Whether setgroups(2) may be called there. Default false. */
   gidMappingsEnableSetgroups?: boolean | undefined
+  /** Capabilities that it keeps though its user is not root. */
   ambientCaps?: readonly string[] | undefined
+  /** A directory of cgroup v2 that it is born in. */
   cgroup?: string | number | Root | undefined
 }
 
