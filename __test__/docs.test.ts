@@ -218,7 +218,7 @@ for (const page of pages) {
 }
 
 test('the guides have examples that run', (t) => {
-  for (const page of ['api', 'errors', 'from-child_process', 'from-execa'])
+  for (const page of ['api', 'errors', 'from-child_process', 'from-execa', 'from-go'])
     t.regex(read(`docs/${page}.md`), /^```js runnable$/m, page)
 })
 

@@ -8,7 +8,7 @@ import { type CommandOutput, CommandRootError, commandRoot, ExitError, openRoot 
 import { thrown } from './support/compare.ts'
 import { type Coded, rejects, untyped } from './support/fail.ts'
 import { runParent } from './support/parents.ts'
-import { programs } from './support/programs.ts'
+import { programs, reporter } from './support/programs.ts'
 import { errnoOf, scratch } from './support/system.ts'
 
 const root = openRoot(programs)
@@ -100,8 +100,17 @@ withPermission(`${permission}: what Node refuses is refused here`, async (t) => 
     output: 'ERR_ACCESS_DENIED',
     permission: 'ChildProcess',
     resource: 'reporter',
+    forkExec: 'ERR_ACCESS_DENIED',
+    forkExecResource: reporter,
+    forkExecFd: 'ERR_ACCESS_DENIED',
+    startProcess: 'ERR_ACCESS_DENIED',
+    startProcessResource: 'reporter',
   })
-  t.like(await seen(...everything, '--allow-addons', '--allow-child-process'), { output: 'yes' })
+  t.like(await seen(...everything, '--allow-addons', '--allow-child-process'), {
+    output: 'yes',
+    forkExec: 'yes',
+    startProcess: 'yes',
+  })
   const { repository } = await import('./support/programs.ts')
   t.like(await seen(`--allow-fs-read=${repository}/*`, '--allow-addons'), {
     outside: 'ERR_ACCESS_DENIED',

@@ -65,6 +65,10 @@ const runs: Record<string, { args: (directory: string) => string[]; says: RegExp
         { args: () => ['/', system('id').path, '-u'], says: /^0\n\S*id ended with 0\n$/ },
       ]
     : [{ args: () => [], says: /^this system does not let this user make user namespaces\n$/ }],
+  'fork-exec.mjs': [
+    { args: () => [], says: /^Linux\n\/usr\/bin\/uname ended with 0 after \d+ µs of its own\n$/ },
+    { args: () => [system('sh').path, '-c', 'kill -9 $$'], says: /sh ended with SIGKILL after/ },
+  ],
   'run-descriptor.mjs': [
     { args: () => [system('uname').path], says: /bytes, mode 755\nLinux\n$/ },
     { args: () => [system('echo').path, 'one', 'two'], says: /\none two\n$/ },

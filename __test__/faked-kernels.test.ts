@@ -54,6 +54,7 @@ test.serial('this kernel itself', async (t) => {
   t.deepEqual(codes('heldScript'), ['ERR_SCRIPT_DENIED', 'exec'])
   t.deepEqual(codes('noLoader'), ['ENOENT', 'exec'])
   t.deepEqual(codes('noCwd'), ['ENOENT', 'chdir'])
+  t.deepEqual(results.forkExec, [7, 7, 7, 7, 7, 7])
 })
 
 /** Two of them are a kernel before 5.2 as nearly as a filter can show it (see filter.rs). */

@@ -5,7 +5,8 @@
 import type { Attributes, Rlimit as NativeRlimit } from '#binding'
 import { invalidType, invalidValue, outOfRange } from './argument-errors.ts'
 import { CAPABILITIES } from './capabilities.ts'
-import { directoryOf, isRoot, type Root } from './root.ts'
+import { directoryOf, isRoot } from './held-root.ts'
+import type { Root } from './root.ts'
 import type { IdMap, ProcessAttributes, Rlimit, RlimitName } from './types.ts'
 import type { Check } from './validate.ts'
 import * as check from './validate.ts'
@@ -148,6 +149,12 @@ export function checkAttributes(given: ProcessAttributes, descriptors: number, w
   }
   if (given.gidMappingsEnableSetgroups && !given.gidMappings?.length)
     refuse('gidMappingsEnableSetgroups', `needs ${where}.gidMappings`)
+}
+
+/** Those among what was checked; none, where none is asked for: most starts need not carry them. */
+export function attributesIn(kept: object): ProcessAttributes | undefined {
+  const given = Object.entries(kept).filter(([name]) => Object.hasOwn(ATTRIBUTES, name))
+  return given.length > 0 ? Object.freeze(check.bare(Object.fromEntries(given))) : undefined
 }
 
 /** What the Rust half is given: descriptors are duplicated by it before the call returns. */

@@ -1,19 +1,20 @@
 /** Command: which program, with what; reusable, and nothing is opened or started until one of its methods is called. */
 import type { FileHandle } from 'node:fs/promises'
-import { isMainThread } from 'node:worker_threads'
 import type { Failure, Identity, Request } from '#binding'
 import { illegalConstructor, invalidType, invalidValue } from './argument-errors.ts'
 import { attributesOf } from './attributes.ts'
 import { binding } from './binding.ts'
 import { spawnChild } from './child.ts'
+import { ownEnvironment } from './environment.ts'
 import { failureError, isFailure } from './errors.ts'
 import { type Executable, isExecutable, pathOf, programOf, rootOf } from './executable.ts'
+import { directoryOf, identityOf, isRoot, pathUnder } from './held-root.ts'
 import { checkLines, readLines } from './lines.ts'
 import { type Plan, readOptions } from './options.ts'
 import { type Run, runOutput, runOutputSync } from './output.ts'
 import { pathBeneath } from './paths.ts'
 import { permit } from './permission.ts'
-import { directoryOf, identityOf, isRoot, pathUnder, type Root } from './root.ts'
+import type { Root } from './root.ts'
 import { sealRequest } from './seal.ts'
 import { type Slot, slotsOf } from './streams.ts'
 import type {
@@ -240,15 +241,4 @@ function numberOf(given: unknown): number {
     if (typeof fd === 'number') return check.integer(fd, 'executable.fd', -1, check.MAX_INT32)
   }
   throw invalidType('executable', 'of type number or an instance of Executable or FileHandle', given)
-}
-
-const environmentAtLoad = process.env
-
-/**
- * undefined: the Rust half reads the process's own. It cannot see a worker's copy, nor an object that somebody has put in
- * process.env's place.
- */
-function ownEnvironment(): readonly string[] | undefined {
-  if (isMainThread && process.env === environmentAtLoad) return undefined
-  return Object.entries(process.env).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]))
 }

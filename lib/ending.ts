@@ -1,6 +1,6 @@
 /** From how the Rust half says that a child ended to how Node says it. */
 import type { Ending, Usage } from '#binding'
-import type { ResourceUsage } from './types.ts'
+import type { ProcessState, ResourceUsage } from './types.ts'
 import { signalName } from './validate.ts'
 
 /** The exit code; null after a signal, and where the status could not be had. */
@@ -34,4 +34,17 @@ const NOTHING: ResourceUsage = Object.freeze({
 /** All of Node's fields: those that the kernel does not keep are 0, as in process.resourceUsage(). */
 export function resourceUsageOf(usage: Usage | undefined): ResourceUsage {
   return { ...NOTHING, ...usage }
+}
+
+/** Of a child whose status could be had. */
+export function processStateOf(ending: Ending): ProcessState {
+  const code = codeOf(ending)
+  return Object.freeze({
+    pid: ending.pid,
+    code,
+    signal: signalOf(ending),
+    success: code === 0,
+    coreDumped: ending.coreDumped,
+    resourceUsage: Object.freeze(resourceUsageOf(ending.usage)),
+  })
 }

@@ -40,6 +40,14 @@ class Engine {
     return isFailure(result) ? bare(result) : { started: result, hold: this.#expect(id, listener) }
   }
 
+  /** Waits on this thread for the end of what spawn() has started, whose listener is not called any more. */
+  wait(started: Started, { id }: Hold): Ending {
+    const ending = bare(started.wait())
+    const waiting = this.#forget(id)
+    waiting?.resource.emitDestroy()
+    return ending
+  }
+
   /** Starts on a thread of its own and captures. `listener` is called once, also when nothing could be started. */
   output(request: Request, limits: Limits, listener: Listener): Hold {
     // Started first: should that throw, nobody is left waiting. Its ending cannot come before this turn is over.
@@ -68,10 +76,8 @@ class Engine {
   }
 
   #deliver(ending: Ending): void {
-    const waiting = this.#waiting.get(ending.id)
+    const waiting = this.#forget(ending.id)
     if (!waiting) return
-    this.#waiting.delete(ending.id)
-    waiting.hold.end()
     try {
       waiting.resource.runInAsyncScope(waiting.listener, null, ending)
     } catch (error) {
@@ -82,6 +88,13 @@ class Engine {
     } finally {
       waiting.resource.emitDestroy()
     }
+  }
+
+  #forget(id: number): { resource: AsyncResource; listener: Listener } | undefined {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    waiting?.hold.end()
+    return waiting
   }
 
   #count(by: 1 | -1): void {

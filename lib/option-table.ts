@@ -4,7 +4,7 @@
  */
 import { invalidType, invalidValue, outOfRange } from './argument-errors.ts'
 import { ATTRIBUTES } from './attributes.ts'
-import { isRoot, type Root } from './root.ts'
+import { type Place, place } from './place.ts'
 import { checkSeal } from './seal.ts'
 import { checkStdio } from './streams.ts'
 import type { CommandOptions, Encoding } from './types.ts'
@@ -17,6 +17,8 @@ export const NULLABLE: ReadonlySet<string> = new Set(
     .concat(' windowsHide windowsVerbatimArguments')
     .split(' '),
 )
+
+export const SCRIPTS = ['deny', 'kernel', 'root'] as const
 
 export const OPTIONS: { readonly [K in keyof Required<CommandOptions>]: Check<NonNullable<CommandOptions[K]>> } = {
   argv0: (value, name) => check.cString(value, name, false),
@@ -31,7 +33,7 @@ export const OPTIONS: { readonly [K in keyof Required<CommandOptions>]: Check<No
   killSignal: check.signal,
   maxBuffer,
   overflow: (value, name) => check.oneOf(value, name, ['error', 'discard']),
-  scripts: (value, name) => check.oneOf(value, name, ['deny', 'kernel', 'root']),
+  scripts: (value, name) => check.oneOf(value, name, SCRIPTS),
   seal: checkSeal,
   shell: noShell,
   signal: abortSignal,
@@ -49,15 +51,9 @@ export const REFUSED: Readonly<Record<string, string>> = {
     'is of no use without an IPC channel, which is not to be had here; leave it out, or use child_process.fork()',
 }
 
-function cwd(value: unknown, name: string): string | Root | Readonly<{ root: Root; path: string }> {
-  if (typeof value === 'string' || value instanceof URL) return check.pathString(value, name)
-  if (isRoot(value)) return value
-  const expected = 'of type string or an instance of URL, Root or { root, path }'
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidType(name, expected, value)
-  const given = check.ownProperties(value, name, ['root', 'path'])
-  const root = given.get('root')
-  if (!isRoot(root)) throw invalidType(`${name}.root`, 'an instance of Root', root)
-  return Object.freeze({ root, path: check.cString(given.get('path'), `${name}.path`) })
+function cwd(value: unknown, name: string): Place {
+  if (value instanceof URL) return check.pathString(value, name)
+  return place(value, name, 'of type string or an instance of URL, Root or { root, path }')
 }
 
 /**

@@ -1,9 +1,10 @@
 /** Validates the options of a command once, at the door, and makes of them the flat record that a start works from. */
 import { constants } from 'node:buffer'
 import { invalidValue } from './argument-errors.ts'
-import { ATTRIBUTES, checkAttributes } from './attributes.ts'
+import { attributesIn, checkAttributes } from './attributes.ts'
 import { NULLABLE, OPTIONS, REFUSED } from './option-table.ts'
-import { isRoot, isThrough, type Root } from './root.ts'
+import { beginningOf, checkPlace } from './place.ts'
+import type { Root } from './root.ts'
 import type { Seal } from './seal.ts'
 import type { CommandOptions, ProcessAttributes, Stdio } from './types.ts'
 import * as check from './validate.ts'
@@ -66,7 +67,7 @@ function checkEach(options: object): Kept {
 function checkTogether(kept: Kept): void {
   checkAttributes(kept, Array.isArray(kept.stdio) ? Math.max(kept.stdio.length, 3) : 3, 'options')
   checkInput(kept)
-  checkPlace(kept)
+  checkPlace(kept.cwd, kept, 'options', 'cwd')
   checkKilling(kept)
 }
 
@@ -75,22 +76,6 @@ function checkInput({ input, stdio }: Kept): void {
   const stdin = typeof stdio === 'string' ? stdio : (stdio[0] ?? 'pipe')
   const isPipe = stdin === 'pipe' || stdin === 'overlapped' || (typeof stdin === 'number' && stdin < 0)
   if (!isPipe) throw invalidValue('options.input', "needs a pipe: leave options.stdio[0] out, or make it 'pipe'")
-}
-
-/**
- * In a chroot a string is seen from inside, and a descriptor would lead out. So would, in a new mount namespace, one that
- * was opened inside: it is on the mounts that were there before.
- */
-function checkPlace({ cwd, chroot, namespaces }: Kept): void {
-  const root = cwdRootOf(cwd)
-  if (chroot === undefined || root === undefined) return
-  if (!isRoot(chroot) || !isThrough(root, chroot))
-    throw invalidValue('options.cwd', 'must be a string, or the Root that is options.chroot or one opened through it')
-  if (namespaces?.includes('mount') && cwd !== chroot)
-    throw invalidValue(
-      'options.cwd',
-      'must be a string, seen from inside, with a new mount namespace and options.chroot',
-    )
 }
 
 /** The first process of a pid namespace hears only signals that it has handlers for, and SIGKILL. */
@@ -102,15 +87,9 @@ function checkKilling({ namespaces, killSignal, forceKillAfter, killScope, pgid 
     throw invalidValue('options.killSignal', 'needs options.forceKillAfter with a new pid namespace', killSignal)
 }
 
-/** None, where none is asked for: most starts need not carry them. */
-function attributesIn(kept: Kept): ProcessAttributes | undefined {
-  const given = Object.entries(kept).filter(([name]) => Object.hasOwn(ATTRIBUTES, name))
-  return given.length > 0 ? Object.freeze(check.bare(Object.fromEntries(given))) : undefined
-}
-
 function planOf(kept: Kept): Plan {
   return Object.freeze({
-    ...placeOf(kept),
+    ...beginningOf(kept.cwd, kept),
     env: envPairs(kept),
     argv0: kept.argv0,
     stdio: kept.stdio,
@@ -130,21 +109,6 @@ function planOf(kept: Kept): Plan {
     waitDelay: kept.waitDelay,
     group: kept.killScope === 'group',
   })
-}
-
-function cwdRootOf(cwd: Kept['cwd']): Root | undefined {
-  if (isRoot(cwd)) return cwd
-  return typeof cwd === 'object' && !(cwd instanceof URL) ? cwd.root : undefined
-}
-
-function placeOf({ cwd, chroot, namespaces }: Kept): Pick<Plan, 'cwd' | 'cwdRoot'> {
-  // There already, and by a descriptor it would be the directory of another mount namespace.
-  if (cwd !== undefined && cwd === chroot && namespaces?.includes('mount')) return { cwd: '/', cwdRoot: undefined }
-  // An empty string is no directory, and to child_process the same as none given.
-  if (cwd === undefined || cwd === '') return { cwd: undefined, cwdRoot: undefined }
-  if (isRoot(cwd)) return { cwd: '.', cwdRoot: cwd }
-  if (typeof cwd === 'string' || cwd instanceof URL) return { cwd: String(cwd), cwdRoot: undefined }
-  return { cwd: cwd.path, cwdRoot: cwd.root }
 }
 
 function envPairs({ env, clearEnv }: Kept): readonly string[] | undefined {

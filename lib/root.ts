@@ -3,23 +3,16 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { illegalConstructor, invalidType, invalidValue } from './argument-errors.ts'
 import { binding } from './binding.ts'
-import { closedError, failureError } from './errors.ts'
+import { failureError } from './errors.ts'
 import { type Executable, makeExecutable } from './executable.ts'
+import { startBeneath } from './fork-exec.ts'
+import { type Held, heldBy, hold, openHeld } from './held-root.ts'
 import { pathBeneath } from './paths.ts'
 import { permit } from './permission.ts'
+import type { Process } from './process.ts'
 import { readRootOptions } from './root-options.ts'
-import type { ExecutableOptions, RootOptions } from './types.ts'
+import type { ExecutableOptions, ProcAttr, RootOptions } from './types.ts'
 import * as check from './validate.ts'
-
-/** What a Root is made of: `path` is absolute, as it was when the directory was opened. */
-interface Held {
-  /** The Rust half's number for it; undefined once closed. */
-  directory: number | undefined
-  name: string
-  path: string
-  /** Of the Root that it was opened through. That one is not kept open by this. */
-  through?: Held | undefined
-}
 
 /** Closes what was forgotten, when it is collected. */
 const forgotten = new FinalizationRegistry<number>((directory) => {
@@ -27,35 +20,28 @@ const forgotten = new FinalizationRegistry<number>((directory) => {
 })
 
 let make: (held: Held) => Root
-let heldBy: (root: Root) => Held
-/** Whether `value` is a Root of this package. */
-export let isRoot: (value: unknown) => value is Root
 
 /** A directory held open. Whatever is opened or started through it lies beneath it. Made by openRoot(). */
 export class Root implements Disposable {
-  readonly #held: Held
-
   static {
     make = (held) => new Root(held)
-    heldBy = (root) => root.#held
-    isRoot = (value): value is Root => typeof value === 'object' && value !== null && #held in value
   }
 
   private constructor(held: Held) {
     if (!held) throw illegalConstructor()
-    this.#held = check.bare(held)
+    hold(this, held)
     if (held.directory !== undefined) forgotten.register(this, held.directory, this)
   }
 
   /** Its descriptor, -1 once closed. It stays this object's. */
   get fd(): number {
-    const { directory } = this.#held
+    const { directory } = heldBy(this)
     return directory === undefined ? -1 : binding.directoryFd(directory)
   }
 
   /** The path it was opened with. */
   get name(): string {
-    return this.#held.name
+    return heldBy(this).name
   }
 
   /**
@@ -95,11 +81,20 @@ export class Root implements Disposable {
     return found
   }
 
+  /**
+   * Starts the program `name` beneath this directory, by the descriptor that was checked, as Go's os.Root.StartProcess
+   * would. `argv` is all of it, argv[0] included. Throws CommandRootError where it does not start.
+   */
+  startProcess(name: string, argv: readonly string[], attr?: ProcAttr): Process {
+    return startBeneath(this, name, argv, attr)
+  }
+
   /** Lets go of the directory; what was opened or started through it is not touched. Twice is once. */
   close(): void {
-    const { directory } = this.#held
+    const held = heldBy(this)
+    const { directory } = held
     if (directory === undefined) return
-    this.#held.directory = undefined
+    held.directory = undefined
     forgotten.unregister(this)
     binding.letGoDirectory(directory)
   }
@@ -129,38 +124,6 @@ export function openRoot(path: string | URL | Buffer, options?: RootOptions): Ro
   const directory = binding.holdDirectory(raw, rules)
   if (typeof directory !== 'number') throw failureError(directory, name)
   return make({ directory, name, path: resolve(name) })
-}
-
-/** The Rust half's number of a Root that is open; throws ERR_ROOT_CLOSED for one that is not. */
-export function directoryOf(root: Root): number {
-  return openHeld(root).directory
-}
-
-/** The absolute path at which `name` was beneath `root` when that was opened. */
-export function pathUnder(root: Root, name: string): string {
-  return pathBeneath(heldBy(root).path, name)
-}
-
-/** What stands for a Root, and does not keep it open. */
-export function identityOf(root: Root): object {
-  return heldBy(root)
-}
-
-/** Whether `root` is `ancestor`, or was opened through it. */
-export function isThrough(root: Root, ancestor: Root): boolean {
-  let held: Held | undefined = heldBy(root)
-  while (held && held !== heldBy(ancestor)) held = held.through
-  return held !== undefined
-}
-
-function openHeld(root: Root): Held & { directory: number } {
-  const held = heldBy(root)
-  if (!isOpen(held)) throw closedError('Root', held.name)
-  return held
-}
-
-function isOpen(held: Held): held is Held & { directory: number } {
-  return held.directory !== undefined
 }
 
 function checkPath(path: unknown): { raw: string | Uint8Array; name: string } {

@@ -181,6 +181,30 @@ export interface ProcessAttributes {
   cgroup?: string | number | Root | undefined
 }
 
+/** What forkExec() and Root.startProcess() take, in the terms of Go's os.ProcAttr. */
+export interface ProcAttr extends ProcessAttributes {
+  /** Where the child begins; a string is relative to this process. Default: this process's directory. */
+  dir?: string | Root | { root: Root; path: string } | undefined
+  /** The whole environment, 'KEY=value' each. Default: this process's, as it is at the call. */
+  env?: readonly string[] | undefined
+  /** files[i] is the descriptor of this process that the child has as i; null: closed. Default [0, 1, 2]. */
+  files?: readonly (number | null)[] | undefined
+  /** What happens to programs that start with `#!`. Default 'kernel' in forkExec(), 'deny' in Root.startProcess(). */
+  scripts?: 'deny' | 'kernel' | 'root' | undefined
+}
+
+/** How forkExec() finds its program: execve(2), execveat(2), or a descriptor. */
+export interface ForkExecAttr extends ProcAttr {
+  /** Run what this descriptor holds; the path is then only a name for messages. */
+  execFd?: number | undefined
+  /** Resolve the path as execveat(2) does, from `dirFd`. Default false, true where there is `dirFd`. */
+  at?: boolean | undefined
+  /** A directory, or with AT_EMPTY_PATH the program itself. Default AT_FDCWD. */
+  dirFd?: number | Root | undefined
+  /** AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW, or'ed. */
+  atFlags?: number | undefined
+}
+
 /** As process.resourceUsage() has it: times in microseconds, maxRSS in KiB. Of the one child alone. */
 export type ResourceUsage = NodeJS.ResourceUsage
 
@@ -192,6 +216,14 @@ export interface CommandStatus {
   signal: NodeJS.Signals | null
   /** Code 0, and not timed out. */
   success: boolean
+}
+
+/** How a Process ended. */
+export interface ProcessState extends CommandStatus {
+  pid: number
+  /** Whether the signal that ended it left a core dump. */
+  coreDumped: boolean
+  resourceUsage: ResourceUsage
 }
 
 /** What output() resolves with. */

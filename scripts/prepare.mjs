@@ -74,8 +74,9 @@ function requireLinker() {
   )
 }
 
-function tool(name) {
-  const file = path.join(root, 'node_modules', '.bin', name)
+/** A development dependency's program; `place`: below node_modules, where more than one is called so. */
+function tool(name, place = path.join('.bin', name)) {
+  const file = path.join(root, 'node_modules', place)
   if (existsSync(file)) return file
   throw new Missing(
     `${name} is missing, which builds command-root: run \`npm install\` with its development dependencies.`,
@@ -125,7 +126,7 @@ const typescript = () => ({
   complete: (outputs) => outputs.includes(path.join('dist', 'index.js')),
   build() {
     rmSync(path.join(root, 'dist'), { recursive: true, force: true })
-    run(tool('tsc'), ['-p', 'tsconfig.json'])
+    run(tool('tsc', 'typescript/bin/tsc'), ['-p', 'tsconfig.json'])
     const cli = path.join(root, 'dist', 'lib', 'cli.js')
     if (existsSync(cli)) chmodSync(cli, 0o755)
   },

@@ -1,7 +1,7 @@
 // `npm test`: every check, in order, each to its end even when an earlier one failed. The last line adds them up.
 //
 //   npm test                                    everything
-//   npm test -- --only=ava,types                some steps: biome rustfmt clippy cargo types ava
+//   npm test -- --only=ava,types                some steps: biome rustfmt clippy cargo types contract contract7 ava
 //   npm test -- __test__/root.test.ts           ava alone, with these files
 
 import { spawn, spawnSync } from 'node:child_process'
@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const bin = (name) => path.join(root, 'node_modules', '.bin', name)
+/** By its place: two packages have a program of this name. */
+const tsc = (version) => path.join(root, 'node_modules', version, 'bin', 'tsc')
 
 const files = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 const only = process.argv
@@ -62,7 +64,10 @@ const steps = [
     lacking: lacking('clippy'),
   },
   { name: 'cargo', command: ['cargo', 'test', '--no-fail-fast'], count: asRunner(cargoCounts) },
-  { name: 'types', command: [bin('tsc'), '-p', 'tsconfig.test.json'], count: asOne },
+  { name: 'types', command: [tsc('typescript'), '-p', 'tsconfig.test.json'], count: asOne },
+  // Users' code against what is built, with the compilers they have: 5.9 and 7.
+  { name: 'contract', command: [tsc('typescript'), '-p', 'tsconfig.contract.json'], count: asOne },
+  { name: 'contract7', command: [tsc('typescript7'), '-p', 'tsconfig.contract.json'], count: asOne },
   { name: 'ava', command: [bin('ava'), '--tap', ...files], count: asRunner(tapCounts) },
 ]
 

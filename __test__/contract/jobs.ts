@@ -1,5 +1,5 @@
-// Six jobs of real users, as far as their parts are there: this file is only type-checked (tsconfig.test.json), which
-// keeps the package's own typings as users need them. What is missing comes with the options and calls it needs.
+// Six jobs of real users: this file is only type-checked (tsconfig.test.json, and tsconfig.contract.json as users have
+// it, by two compilers), which keeps the package's own typings as users need them.
 
 import type cp from 'node:child_process'
 import type { SpawnOptions } from 'node:child_process'
@@ -7,6 +7,7 @@ import fs from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import {
   type AbortError,
+  AT_EMPTY_PATH,
   type Child,
   type Command,
   type CommandOptions,
@@ -16,9 +17,10 @@ import {
   commandRoot,
   type Executable,
   ExitError,
+  forkExec,
   openRoot,
+  type ProcessState,
   probe,
-  type ResourceUsage,
   type Root,
 } from 'command-root'
 
@@ -76,7 +78,7 @@ export async function step(
   name: string,
   args: readonly string[],
   prefix: string,
-): Promise<ResourceUsage | undefined> {
+): Promise<ProcessState['resourceUsage'] | undefined> {
   const child = commandRoot(tools, name, args, {
     stdio: ['ignore', 'pipe', 'stdout'],
     scripts: 'kernel',
@@ -151,13 +153,15 @@ commandRoot(root, 'x', [], { stdio: ['pipe', 'pipe', 'stderr'] })
 // @ts-expect-error may be null
 wide.spawn().stdout.on('data', () => {})
 
-// (f), without forkExec
-export async function seed(): Promise<CommandOutput> {
+// (f)
+export async function seed(): Promise<ProcessState> {
   const fd = fs.openSync('/usr/bin/true', 'r')
   try {
-    return await commandFd(fd, [], { argv0: 'true' }).output()
+    return await forkExec('', ['true'], { at: true, dirFd: fd, atFlags: AT_EMPTY_PATH }).wait()
   } finally {
     fs.closeSync(fd)
   }
 }
+forkExec('bin/true', ['true'], { dirFd: root })
+root.startProcess('bin/npm', ['npm'], { scripts: 'kernel' })
 void [none, out, noErr, shortOut, mergedErr, quiet, wideIn, wideOut, bytes, text, asPlain, asNode]

@@ -12,7 +12,7 @@ use napi_derive::napi;
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::os::fd::{IntoRawFd, OwnedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 /// What bounds a run of output().
@@ -109,11 +109,12 @@ impl Engine {
         let child = Arc::new(started.child);
         let mailbox = Arc::clone(&inbox.mailbox);
         let run = Run::watching(Arc::clone(&child), Bounds::none());
-        engine.adopt(run, Box::new(move |ending| mailbox.post(id, ending)));
+        let key = engine.adopt(run, Box::new(move |ending| mailbox.post(id, ending)));
+        let watch = (Arc::downgrade(&engine), key);
         if inbox.engine().is_some() && engine.needs_a_clock() {
             engine.hand_over();
         }
-        Either::A(Started { child: Some(child), streams: started.streams })
+        Either::A(Started { child: Some(child), watch, streams: started.streams })
     }
 
     /// Starts on a thread made for it. All that happens, a failure too, is told by the Ending with this id; it is
@@ -207,6 +208,8 @@ impl Engine {
 #[napi]
 pub struct Started {
     child: Option<Arc<Child>>,
+    /// Who waits for its end, and by which key.
+    watch: (Weak<engine::Engine>, usize),
     streams: Vec<Option<OwnedFd>>,
 }
 
@@ -235,6 +238,20 @@ impl Started {
     pub fn kill(&self, signal: i32) -> i32 {
         let sent = self.child.as_ref().map_or(Err(nix::errno::Errno::ESRCH), |child| child.kill(signal));
         sent.map_or_else(|errno| errno as i32, |()| 0)
+    }
+
+    /// Waits on this thread until the child has ended, and reaps it. No other Ending of it is to be waited for.
+    #[napi(catch_unwind)]
+    pub fn wait(&self) -> Ending {
+        let (pid, exit) = match &self.child {
+            Some(child) => (child.pid(), child.wait()),
+            None => (-1, Err(nix::errno::Errno::ECHILD)),
+        };
+        let (engine, key) = &self.watch;
+        if let Some(engine) = engine.upgrade() {
+            engine.forget(*key);
+        }
+        Ending::new(0, engine::Ending::waited(pid, Some(exit)))
     }
 
     /// Closes the pidfd, as far as it is ours.

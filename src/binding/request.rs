@@ -22,6 +22,10 @@ pub struct Request {
     pub name: Option<String>,
     /// or the number of a program that is held
     pub program: Option<u32>,
+    /// or the path by which the child's own execve(2) finds the program
+    pub path: Option<String>,
+    /// or what execveat(2) would find, held before there is a child
+    pub at: Option<At>,
     /// or a descriptor that holds the program; duplicated before the call returns
     pub program_fd: Option<i32>,
     /// what that descriptor held when the command was made; another file is ESTALE
@@ -33,8 +37,8 @@ pub struct Request {
     /// the child; absent: its own
     pub cwd: Option<String>,
     pub cwd_root: Option<u32>,
-    /// for each of the child's descriptors: a number (that of ours), 'pipe', 'ignore' or 'stdout' (what 1 is)
-    #[napi(ts_type = "Array<number | 'pipe' | 'ignore' | 'stdout'>")]
+    /// for each of the child's descriptors: a number (that of ours), 'pipe', 'ignore', 'stdout' (what 1 is) or 'closed'
+    #[napi(ts_type = "Array<number | 'pipe' | 'ignore' | 'stdout' | 'closed'>")]
     pub stdio: Vec<Either<i32, String>>,
     /// absent: none
     pub attributes: Option<Attributes>,
@@ -46,6 +50,18 @@ pub struct Request {
     pub sha256: Option<String>,
     #[napi(ts_type = "'deny' | 'kernel' | 'root'")]
     pub scripts: String,
+}
+
+/// A name as execveat(2) resolves it.
+#[napi(object, object_to_js = false)]
+pub struct At {
+    pub path: String,
+    /// absent: the directory where the child begins
+    pub fd: Option<i32>,
+    /// a symlink in the last component
+    pub follow: bool,
+    /// the number of the directory in which a script's interpreter is looked for
+    pub root: Option<u32>,
 }
 
 /// When a start happens: what is taken at the call, and what may wait.
@@ -77,6 +93,12 @@ impl Request {
     }
 
     fn target(&mut self) -> Result<Target> {
+        if let Some(path) = self.path.take() {
+            return Ok(Target::Path(c_string(path)?));
+        }
+        if let Some(at) = self.at.take() {
+            return Ok(Target::At(at.own()?));
+        }
         if let Some(root) = self.root {
             let name = c_string(self.name.take().unwrap_or_default())?;
             return Ok(Target::Named { root: held(&DIRECTORIES, root)?, name });
@@ -88,6 +110,18 @@ impl Request {
         let noted = self.program_identity;
         let expected = |found: program::Identity| noted.is_none_or(|noted| noted == Identity::from(found));
         Ok(Target::Held(Arc::new(program::Program::held(fd, expected)?)))
+    }
+}
+
+impl At {
+    fn own(self) -> Result<process::At> {
+        let from = self.fd.map(|fd| {
+            let failed =
+                |errno| Failure::new(Step::Resolve, "fcntl", errno).detail(format!("dirFd is descriptor {fd}"));
+            sys::fd::duplicate(fd).map_err(failed)
+        });
+        let root = self.root.map(|root| held(&DIRECTORIES, root)).transpose()?;
+        Ok(process::At { from: from.transpose()?, path: c_string(self.path)?, follow: self.follow, root })
     }
 }
 
@@ -106,6 +140,7 @@ fn stdio((index, form): (usize, Either<i32, String>)) -> Result<Stdio> {
             "pipe" => Ok(Stdio::Pipe),
             "ignore" => Ok(Stdio::Null),
             "stdout" => Ok(Stdio::Stdout),
+            "closed" => Ok(Stdio::Closed),
             _ => Err(Failure::new(Step::Fds, "dup3", Errno::EINVAL)),
         },
     }

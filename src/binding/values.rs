@@ -99,6 +99,7 @@ pub struct Ending {
     pub pid: i32,
     pub code: Option<i32>,
     pub signal: Option<i32>,
+    pub core_dumped: bool,
     /// positive errno where the status could not be had; neither code nor signal then
     pub status_errno: Option<i32>,
     /// what output() captured, where it was piped
@@ -131,6 +132,7 @@ impl Ending {
             pid: ending.pid,
             code,
             signal,
+            core_dumped: ended.is_some_and(|exit| exit.core_dumped),
             status_errno: exit.and_then(|exit| exit.as_ref().err()).map(|errno| *errno as i32),
             stdout: ending.stdout.map(Buffer::from),
             stderr: ending.stderr.map(Buffer::from),

@@ -27,10 +27,15 @@ pub(crate) struct Ending {
 
 impl Ending {
     pub(crate) fn failed(failure: Failure, duration: Duration) -> Ending {
+        Ending { failure: Some(failure), duration, ..Ending::waited(0, None) }
+    }
+
+    /// Of a child that was waited for, and no more than that.
+    pub(crate) fn waited(pid: i32, exit: Option<Result<Exit, Errno>>) -> Ending {
         Ending {
-            failure: Some(failure),
-            pid: 0,
-            exit: None,
+            failure: None,
+            pid,
+            exit,
             stdout: None,
             stderr: None,
             timed_out: false,
@@ -38,7 +43,7 @@ impl Ending {
             overflowed: None,
             unreadable: None,
             truncated: false,
-            duration,
+            duration: Duration::ZERO,
         }
     }
 }

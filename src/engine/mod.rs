@@ -114,6 +114,20 @@ impl Engine {
         }
     }
 
+    /// Lets go of a run that is not over: whoever asks has seen to what it waited for, and `done` is not called. One that
+    /// was handed over meanwhile is seen to its end there.
+    pub(crate) fn forget(&self, key: usize) {
+        let Some(slot) = lock(&self.table).jobs.get(&key).map(Arc::clone) else { return };
+        let mut job = lock(&slot.0);
+        let Some(Job { mut run, scheduled, .. }) = job.take() else { return };
+        run.leave(&self.poll);
+        let mut table = lock(&self.table);
+        table.jobs.remove(&key);
+        if let Some(at) = scheduled {
+            table.deadlines.remove(&(at, key));
+        }
+    }
+
     fn enter(&self, slot: Arc<Slot>) -> usize {
         let mut table = lock(&self.table);
         table.last += 1;
@@ -158,7 +172,11 @@ impl Engine {
             return;
         }
         let Ok(to) = engine() else { return };
-        let Table { jobs, .. } = std::mem::take(&mut *lock(&self.table));
+        let mut table = lock(&self.table);
+        table.deadlines.clear();
+        // The keys go on: one that was given out is never another run's.
+        let jobs = std::mem::take(&mut table.jobs);
+        drop(table);
         for slot in jobs.into_values() {
             if let Some(Job { mut run, done, .. }) = lock(&slot.0).take() {
                 run.leave(&self.poll);

@@ -14,7 +14,6 @@ enum End {
     Opened(OwnedFd),
     /// /dev/null, opened once for all.
     Null,
-    /// Beyond 2 nothing is expected to be open, and 'ignore' means nothing, as in child_process.
     Closed,
     /// The caller's own, owned by the request.
     Given(RawFd),
@@ -39,7 +38,9 @@ impl Ends {
         let mut ends = Ends { theirs: Vec::with_capacity(stdio.len()), null, ours: Vec::with_capacity(stdio.len()) };
         for (index, form) in stdio.iter().enumerate() {
             let (theirs, ours) = match form {
+                // Beyond 2 nothing is expected to be open, and 'ignore' means nothing, as in child_process.
                 Stdio::Null => (if index > STDERR { End::Closed } else { End::Null }, None),
+                Stdio::Closed => (End::Closed, None),
                 Stdio::Stdout => (End::Stdout, None),
                 Stdio::Given(fd) => {
                     if index <= STDERR {

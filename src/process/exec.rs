@@ -3,7 +3,7 @@
 use super::request::Patience;
 use super::ways::{ExecWay, ways};
 use crate::failure::{Failure, Result, Step};
-use crate::program::{Image, Program};
+use crate::program::{Image, Program, Subject};
 use crate::sys::proc;
 use nix::errno::Errno;
 use std::ffi::CString;
@@ -16,7 +16,8 @@ use std::time::Duration;
 /// How the child runs its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exec {
-    pub(super) way: ExecWay,
+    /// None: by the path that the caller gave.
+    way: Option<ExecWay>,
     /// Whether the program's descriptor stays open in it, for whoever runs it in the kernel's place (binfmt_misc).
     pub(super) keep: bool,
     /// Whether it is a script whose interpreter the kernel is to find: it stays open in any case.
@@ -24,13 +25,14 @@ pub(super) struct Exec {
 }
 
 impl Exec {
-    /// None: by the descriptor itself. The interpreter of a script is told by what path it was found (`$0`), and execveat
-    /// says /dev/fd/N there.
-    pub(super) fn path(self, program: RawFd) -> Option<CString> {
-        match self.way {
-            ExecWay::Execveat => None,
-            ExecWay::ProcFd if self.script => CString::new(format!("/dev/fd/{program}")).ok(),
-            ExecWay::ProcFd => Some(proc::path_of(program)),
+    /// What execve(2) is given. None: execveat(2) is given the descriptor itself. The interpreter of a script is told by
+    /// what path it was found (`$0`), and execveat says /dev/fd/N there.
+    pub(super) fn path(self, subject: &Subject, program: RawFd) -> Option<CString> {
+        match (subject, self.way) {
+            (Subject::Path(path), _) => Some(path.clone()),
+            (_, Some(ExecWay::ProcFd)) if self.script => CString::new(format!("/dev/fd/{program}")).ok(),
+            (_, Some(ExecWay::ProcFd)) => Some(proc::path_of(program)),
+            (_, Some(ExecWay::Execveat) | None) => None,
         }
     }
 }
@@ -38,7 +40,8 @@ impl Exec {
 /// The tries of one start.
 #[derive(Debug)]
 pub(super) struct Tries<'a> {
-    program: &'a Program,
+    /// None: only the kernel knows it.
+    program: Option<&'a Program>,
     exec: Exec,
     /// Whether the child sees our own /proc.
     proc: bool,
@@ -60,24 +63,25 @@ const OUR_MACHINE: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
 impl<'a> Tries<'a> {
     /// `proc`: whether the child sees our own /proc.
     pub(super) fn begin(image: &'a Image, proc: bool, patience: &Patience) -> Result<Tries<'a>> {
-        let way = ways()?.exec(proc).ok_or_else(ExecWay::unavailable)?;
-        let exec = Exec { way, keep: false, script: image.runs_script() };
+        let exec = Exec { way: None, keep: false, script: image.runs_script() };
         let waits = BUSY.iter().take(if patience.may_sleep { BUSY.len() } else { 0 });
-        let mut tries = Tries { program: &image.program, exec, proc, waits, first: None };
-        tries.take(way)?;
+        let mut tries = Tries { program: image.program().map(AsRef::as_ref), exec, proc, waits, first: None };
+        if let Some(program) = tries.program {
+            tries.take(program, ways()?.exec(proc).ok_or_else(ExecWay::unavailable)?)?;
+        }
         Ok(tries)
     }
 
     /// Looks, as far as that way needs it before the start.
-    fn take(&mut self, way: ExecWay) -> Result<()> {
-        self.exec.way = way;
+    fn take(&mut self, program: &Program, way: ExecWay) -> Result<()> {
+        self.exec.way = Some(way);
         if self.exec.script {
             return Ok(());
         }
         if way == ExecWay::ProcFd {
-            self.program.deny_before()?;
+            program.deny_before()?;
         }
-        self.exec.keep = Tries::keep_at_once(way, self.program);
+        self.exec.keep = Tries::keep_at_once(way, program);
         Ok(())
     }
 
@@ -103,30 +107,32 @@ impl<'a> Tries<'a> {
         if failure.step != Step::Exec || failure.reason.is_some() {
             return Err(failure);
         }
-        match failure.errno {
-            Errno::ETXTBSY => match self.waits.next() {
+        match (failure.errno, self.program) {
+            (Errno::ETXTBSY, _) => match self.waits.next() {
                 Some(wait) => std::thread::sleep(*wait),
                 None => return Err(failure),
             },
-            Errno::ENOSYS | Errno::EPERM if self.exec.way == ExecWay::Execveat => self.turn_to_proc(failure)?,
-            Errno::ENOENT if self.may_be_handled() => self.exec.keep = true,
-            Errno::ENOENT => return Err(self.program.explain_enoent(failure)),
+            (Errno::ENOSYS | Errno::EPERM, Some(program)) if self.exec.way == Some(ExecWay::Execveat) => {
+                self.turn_to_proc(program, failure)?;
+            }
+            (Errno::ENOENT, Some(program)) if self.may_be_handled(program) => self.exec.keep = true,
+            (Errno::ENOENT, Some(program)) => return Err(program.explain_enoent(failure)),
             _ => return Err(self.first.take().unwrap_or(failure)),
         }
         Ok(())
     }
 
-    fn may_be_handled(&self) -> bool {
-        !self.exec.keep && !self.exec.script && self.program.handled_machine().is_some()
+    fn may_be_handled(&self, program: &Program) -> bool {
+        !self.exec.keep && !self.exec.script && program.handled_machine().is_some()
     }
 
     /// execveat is refused: by a filter that was set after it had worked, or by a policy about this program (fapolicyd,
     /// an LSM), which the other way is told too.
-    fn turn_to_proc(&mut self, failure: Failure) -> Result<()> {
+    fn turn_to_proc(&mut self, program: &Program, failure: Failure) -> Result<()> {
         if !self.proc || !proc::is_there() {
             return Err(if failure.errno == Errno::ENOSYS { ExecWay::unavailable() } else { failure });
         }
-        self.take(ExecWay::ProcFd)?;
+        self.take(program, ExecWay::ProcFd)?;
         // ENOSYS says nothing about the program, so there the second answer is the one to be told.
         self.first = Some(failure).filter(|failure| failure.errno == Errno::EPERM);
         Ok(())
@@ -135,7 +141,7 @@ impl<'a> Tries<'a> {
     /// The program runs.
     pub(super) fn worked(&self) {
         if self.exec.keep
-            && let Some(machine) = self.program.handled_machine()
+            && let Some(machine) = self.program.and_then(Program::handled_machine)
         {
             HANDLED.store(u32::from(machine) + 1, Ordering::Relaxed);
         }

@@ -3,6 +3,7 @@
 //! between clone and exec, `reap` is what is left of it afterwards. `ways` says what this system can.
 
 mod act;
+mod at;
 mod attributes;
 mod birth;
 mod child;
@@ -24,6 +25,7 @@ mod unchanged;
 mod watch;
 pub(crate) mod ways;
 
+pub(crate) use at::At;
 pub(crate) use attributes::{Attributes, CpuSet, Limit, Namespaces, Place};
 pub(crate) use reap::{Child, Scope};
 pub(crate) use request::{Cwd, Environment, Patience, Request, Stdio, Target};

@@ -5,7 +5,7 @@
 //! and the reaping are under one lock. (Who sets SIGCHLD to be ignored, or waits for any child, reaps behind our back:
 //! it is looked for before each signal.)
 
-use crate::sys::pidfd::{self, Exit, Id, Status};
+use crate::sys::pidfd::{self, Exit, Id};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,14 +59,18 @@ impl Child {
         if self.kept { self.unless_reaped(pidfd::peek) } else { self.reap() }
     }
 
-    /// Waits for its end and reaps it. ECHILD: it has been reaped.
-    pub(crate) fn wait(&self) -> Result<Option<Status>, Errno> {
-        if *self.lock() {
-            return Err(Errno::ECHILD);
+    /// Waits for its end and reaps it, though it be kept. ECHILD: it has been reaped.
+    pub(crate) fn wait(&self) -> Result<Exit, Errno> {
+        loop {
+            if *self.lock() {
+                return Err(Errno::ECHILD);
+            }
+            // Not under the lock, and so without reaping.
+            self.ask(pidfd::wait)?;
+            if let Some(exit) = self.reap()? {
+                return Ok(exit);
+            }
         }
-        // Not under the lock, and so without reaping.
-        self.ask(pidfd::wait)?;
-        self.reap().map(|exit| exit.map(|exit| exit.status))
     }
 
     /// Waits until it has ended; whoever is to reap it does so.

@@ -45,7 +45,7 @@ fn shell(memory: Memory, script: &str) -> Result<String, Failure> {
     let mut started = begin(memory, "bin/sh", &["sh", "-c", script])?;
     let mut said = String::new();
     File::from(started.streams.remove(1).unwrap()).read_to_string(&mut said).unwrap();
-    assert_eq!(started.child.wait(), Ok(Some(Status::Code(0))));
+    assert_eq!(started.child.wait().unwrap().status, Status::Code(0));
     Ok(said)
 }
 
@@ -108,10 +108,10 @@ fn a_child_is_signalled_and_reaped_once_whatever_is_refused() {
                 assert!(matches!(child.ended(), Ok(None)));
                 assert_eq!(child.kill(0), Ok(()));
                 assert_eq!(child.kill(libc::SIGKILL), Ok(()));
-                assert_eq!(child.wait(), Ok(Some(Status::Signal(libc::SIGKILL))), "{list} {memory:?}");
+                assert_eq!(child.wait().unwrap().status, Status::Signal(libc::SIGKILL), "{list} {memory:?}");
                 assert_eq!(child.kill(0), Err(Errno::ESRCH));
                 assert!(matches!(child.ended(), Err(Errno::ECHILD)));
-                assert_eq!(child.wait(), Err(Errno::ECHILD));
+                assert_eq!(child.wait().unwrap_err(), Errno::ECHILD);
             }
         });
     }

@@ -1,6 +1,8 @@
 //! All that a start uses, owned: nothing that the caller does afterwards changes what will be started.
 
+use super::at::At;
 use super::attributes::{Attributes, Place};
+use super::means::Means;
 use super::reap::Scope;
 use crate::failure::{Failure, Result, Step};
 use crate::program::{Program, Scripts, Seal};
@@ -36,8 +38,23 @@ pub(crate) struct Request {
 /// What is to be run.
 #[derive(Debug)]
 pub(crate) enum Target {
-    Named { root: Arc<Directory>, name: CString },
+    /// Beneath a Root, by its rules.
+    Named {
+        root: Arc<Directory>,
+        name: CString,
+    },
     Held(Arc<Program>),
+    /// What execve(2) finds, in the child, where that is by then.
+    Path(CString),
+    /// What execveat(2) finds: held from here on.
+    At(At),
+}
+
+/// What a target turns out to be.
+#[derive(Debug)]
+pub(super) enum Found {
+    Held(Arc<Program>),
+    Path(CString),
 }
 
 #[derive(Debug)]
@@ -72,6 +89,7 @@ pub(crate) enum Stdio {
     /// A duplicate of the child's own descriptor 1.
     Stdout,
     Given(OwnedFd),
+    Closed,
 }
 
 /// How long a start may take, and who may end it before.
@@ -121,11 +139,14 @@ impl Request {
 }
 
 impl Target {
-    /// The program itself, held.
-    pub(super) fn open(&self) -> Result<Arc<Program>> {
+    /// The program itself, held; by its path alone where the child's own execve(2) is to find it.
+    pub(super) fn open(&self, means: &Means) -> Result<Found> {
+        let held = |program| Found::Held(Arc::new(program));
         match self {
-            Target::Named { root, name } => Program::find(root, name.clone()).map(Arc::new),
-            Target::Held(program) => Ok(Arc::clone(program)),
+            Target::Named { root, name } => Program::find(root, name.clone()).map(held),
+            Target::Held(program) => Ok(Found::Held(Arc::clone(program))),
+            Target::Path(path) => Ok(Found::Path(path.clone())),
+            Target::At(at) => at.find(means).map(held),
         }
     }
 }
@@ -164,7 +185,7 @@ impl Stdio {
     pub(crate) fn given(index: usize, number: i32) -> Result<Stdio> {
         let copy = sys::fd::duplicate(number).map(Stdio::Given);
         copy.map_err(|errno| {
-            Failure::new(Step::Fds, "fcntl", errno).detail(format!("stdio[{index}] is descriptor {number}"))
+            Failure::new(Step::Fds, "fcntl", errno).detail(format!("descriptor {number}, to be the child's {index}"))
         })
     }
 }

@@ -7,7 +7,7 @@ use super::ends::{Ends, lift};
 use super::exec::{Exec, Tries};
 use super::means::{Gate, Means};
 use super::reap::Child;
-use super::request::{Patience, Request};
+use super::request::{Found, Patience, Request};
 use super::settle::settle;
 use super::table::Table;
 use super::watch::Watch;
@@ -40,20 +40,11 @@ pub(super) fn start_by(memory: Memory, request: &Request, patience: &Patience) -
     if patience.is_aborted() {
         return Err(Failure::new(Step::Fork, "clone3", Errno::ECANCELED).because(Reason::Aborted));
     }
-    let program = sealed(request.target.open()?, request, patience)?;
     let means = Means::open(request)?;
-    let ends = Ends::open(&request.stdio)?;
+    let found = request.target.open(&means)?;
     let envp = request.environment.strings();
-    let number = request.stdio.len();
-    let wish = Wish {
-        scripts: request.scripts,
-        seal: request.seal.as_ref(),
-        argv: &request.argv,
-        envp: &envp,
-        number,
-        root: means.chroot.as_ref(),
-    };
-    let image = Image::of(program, &wish)?;
+    let image = image(found, &envp, &means, request, patience)?;
+    let ends = Ends::open(&request.stdio)?;
     let whole = Whole { image: &image, envp: &envp, means: &means, ends: &ends, request };
 
     let mut tries = Tries::begin(&image, request.sees_our_proc(), patience)?;
@@ -66,6 +57,23 @@ pub(super) fn start_by(memory: Memory, request: &Request, patience: &Patience) -
             Err(failure) => tries.again(failure)?,
         }
     }
+}
+
+/// What exec will be given.
+fn image(found: Found, envp: &Strings, means: &Means, request: &Request, patience: &Patience) -> Result<Image> {
+    let program = match found {
+        Found::Held(program) => sealed(program, request, patience)?,
+        Found::Path(path) => return Ok(Image::by_path(path, &request.argv)),
+    };
+    let wish = Wish {
+        scripts: request.scripts,
+        seal: request.seal.as_ref(),
+        argv: &request.argv,
+        envp,
+        number: request.stdio.len(),
+        root: means.chroot.as_ref(),
+    };
+    Image::of(program, &wish)
 }
 
 /// The program, or its sealed copy where that is asked for.
@@ -117,7 +125,7 @@ fn attempt_in(
         _attributes: Arc::clone(attributes),
         _cwd: means.path(),
     };
-    let body = Body::new(acts, (table.program, exec.path(table.program)), kept, table.errors);
+    let body = Body::new(acts, (table.program, exec.path(&image.subject, table.program)), kept, table.errors);
     let mut body = body.map_err(Failure::at(Step::Fork, "mmap"))?;
 
     let until = patience.until();
@@ -174,7 +182,7 @@ impl ErrorPipe {
 mod tests {
     use super::*;
     use crate::process::Scope;
-    use crate::process::{Cwd, Environment, Place, Stdio, Target};
+    use crate::process::{At, Cwd, Environment, Place, Stdio, Target};
     use crate::program::Scripts;
     use crate::root::Directory;
     use crate::sys::pidfd::{Exit, Status};
@@ -215,8 +223,8 @@ mod tests {
         Patience::new(None, Arc::default(), true)
     }
 
-    fn status(started: &Started) -> Option<Status> {
-        started.child.wait().unwrap()
+    fn status(started: &Started) -> Status {
+        started.child.wait().unwrap().status
     }
 
     #[test]
@@ -224,7 +232,7 @@ mod tests {
         for memory in WAYS {
             for (name, expected) in [("bin/true", Status::Code(0)), ("bin/false", Status::Code(1))] {
                 let started = start_by(memory, &request(name, &["x"], silent()), &patience()).unwrap();
-                assert_eq!(status(&started), Some(expected), "{memory:?}");
+                assert_eq!(status(&started), expected, "{memory:?}");
             }
         }
     }
@@ -238,7 +246,7 @@ mod tests {
             let mut said = String::new();
             File::from(started.streams.remove(1).unwrap()).read_to_string(&mut said).unwrap();
             assert_eq!(said, "sh 1\nerr\n", "{memory:?}");
-            assert_eq!(status(&started), Some(Status::Code(0)));
+            assert_eq!(status(&started), Status::Code(0));
         }
     }
 
@@ -266,6 +274,44 @@ mod tests {
         }
     }
 
+    fn at(from: Option<&str>, path: &str, follow: bool) -> Target {
+        let from = from.map(|from| File::open(from).unwrap().into());
+        Target::At(At { from, path: CString::new(path).unwrap(), follow, root: None })
+    }
+
+    #[test]
+    fn a_program_is_found_as_execve_and_execveat_find_it() {
+        let path = |text: &str| Target::Path(CString::new(text).unwrap());
+        let cwd = || Cwd::Place(Place::Path { from: None, path: c"/usr/bin".into() });
+        for memory in WAYS {
+            for target in [
+                path("/usr/bin/true"),
+                path("true"),
+                path("../bin/true"),
+                at(None, "true", true),
+                at(None, "/usr/bin/true", true),
+                at(Some("/usr"), "bin/true", true),
+                at(Some("/usr/share"), "../bin/true", false),
+            ] {
+                let said = format!("{memory:?} {target:?}");
+                let request = Request { target, cwd: cwd(), ..request("", &["x"], silent()) };
+                assert_eq!(status(&start_by(memory, &request, &patience()).unwrap()), Status::Code(0), "{said}");
+            }
+            for (target, step, syscall, errno) in [
+                (path("no-such-program"), Step::Exec, "execve", Errno::ENOENT),
+                (path("/etc/passwd"), Step::Exec, "execve", Errno::EACCES),
+                (at(None, "no-such-program", true), Step::Resolve, "openat", Errno::ENOENT),
+                (at(Some("/etc"), "passwd", true), Step::Exec, "execveat", Errno::EACCES),
+                (at(None, "/proc/self/exe", false), Step::Open, "fstat", Errno::ELOOP),
+            ] {
+                let said = format!("{memory:?} {target:?}");
+                let request = Request { target, cwd: cwd(), ..request("", &["x"], silent()) };
+                let failure = start_by(memory, &request, &patience()).unwrap_err();
+                assert_eq!((failure.step, failure.syscall, failure.errno), (step, syscall, errno), "{said}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_longer_wanted_does_not_start() {
         let aborted = Patience::new(None, Arc::new(AtomicBool::new(true)), true);
@@ -279,7 +325,7 @@ mod tests {
             let started = start_by(memory, &request("bin/sleep", &["sleep", "60"], silent()), &patience()).unwrap();
             assert!(matches!(started.child.ended(), Ok(None)));
             started.child.kill(libc::SIGKILL).unwrap();
-            assert_eq!(status(&started), Some(Status::Signal(libc::SIGKILL)));
+            assert_eq!(status(&started), Status::Signal(libc::SIGKILL));
             assert_eq!(started.child.kill(libc::SIGKILL), Err(Errno::ESRCH));
             assert!(matches!(started.child.ended(), Err(Errno::ECHILD)));
         }

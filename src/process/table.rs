@@ -39,16 +39,18 @@ impl Table {
         let script_number = sources.len() as RawFd;
         sources.extend(image.script.as_ref().map(|script| Some(script.as_fd().as_raw_fd())));
         let cwd = means.cwd_after_moves(attributes).map(AsFd::as_fd);
-        let needed = [Some(image.program.as_fd()), cwd, pipe.map(|pipe| pipe.theirs.as_fd())];
+        let program = image.program().map(|program| program.as_fd());
+        let needed = [program, cwd, pipe.map(|pipe| pipe.theirs.as_fd())];
         let mut needed: Vec<_> = needed.iter().flatten().map(AsRawFd::as_raw_fd).collect();
         let lifted = if attributes.keep_fds { lift_low(&mut sources, &mut needed)? } else { Vec::new() };
-        let highest = sources.iter().flatten().chain(&needed).copied().max();
+        let root = means.chroot.as_ref().map(AsRawFd::as_raw_fd);
+        let highest = sources.iter().flatten().chain(&needed).chain(&root).copied().max();
         let Plan { moves, needed } = plan(&sources, &needed);
 
         let spare = highest.into_iter().chain(needed.iter().copied()).chain(parked(&moves)).max().unwrap_or(0) + 1;
         // In the order in which they were given.
         let mut needed = needed.into_iter();
-        let held = needed.next().unwrap_or(-1);
+        let held = program.and_then(|_| needed.next()).unwrap_or(-1);
         Ok(Table {
             moves,
             // A script that the kernel is to run: by the descriptor that its interpreter can open again.

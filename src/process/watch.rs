@@ -93,7 +93,7 @@ impl Watch<'_> {
             return Ok(());
         }
         // ECHILD: somebody else's waitpid(-1) was first; it is gone all the same.
-        let status = self.child.wait().ok().flatten();
+        let status = self.child.wait().ok().map(|exit| exit.status);
         let (step, syscall) = self.body.place(at);
         if killed {
             return Err(self.out_of_patience(step, syscall));

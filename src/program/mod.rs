@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-pub(crate) use script::{Image, Scripts, Wish};
+pub(crate) use script::{Image, Scripts, Subject, Wish};
 pub(crate) use seal::Seal;
 
 /// A program held by descriptor: whatever its name leads to later, this file is meant.
@@ -55,9 +55,13 @@ impl From<&FileStat> for Identity {
 impl Program {
     /// The program `name` beneath `root`. Whether it may be executed is for exec to say.
     pub(crate) fn find(root: &Arc<Directory>, name: CString) -> Result<Program> {
-        let fd = root.find(&name)?;
+        Program::found_at(root.find(&name)?, Some((Arc::clone(root), name)))
+    }
+
+    /// What was found; `found`: by what else it can be opened, and in which Root an interpreter is looked for.
+    pub(crate) fn found_at(fd: OwnedFd, found: Option<(Arc<Directory>, CString)>) -> Result<Program> {
         let stat = stat_regular(fd.as_fd())?;
-        Ok(Program { fd, size: stat.st_size as u64, found: Some((Arc::clone(root), name)), sealed: None })
+        Ok(Program { fd, size: stat.st_size as u64, found, sealed: None })
     }
 
     /// What a descriptor from outside holds, if that is still the file that was `expected`.
@@ -158,13 +162,17 @@ impl AsFd for Program {
     }
 }
 
-/// EACCES for what is no regular file, as execve(2) says.
+/// EACCES for what is no regular file, as execve(2) says; ELOOP for a link that is held itself.
 fn stat_regular(fd: BorrowedFd<'_>) -> Result<FileStat> {
     let stat = fstat(fd).map_err(Failure::at(Step::Open, "fstat"))?;
     let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
     if kind == SFlag::S_IFREG {
         return Ok(stat);
     }
-    let what = if kind == SFlag::S_IFDIR { "it is a directory" } else { "it is not a regular file" };
-    Err(Failure::new(Step::Open, "fstat", Errno::EACCES).detail(what))
+    let (errno, what) = match kind {
+        SFlag::S_IFDIR => (Errno::EACCES, "it is a directory"),
+        SFlag::S_IFLNK => (Errno::ELOOP, "it is a symlink, which is not to be followed"),
+        _ => (Errno::EACCES, "it is not a regular file"),
+    };
+    Err(Failure::new(Step::Open, "fstat", errno).detail(what))
 }

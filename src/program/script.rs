@@ -28,10 +28,18 @@ pub(crate) enum Scripts {
 /// What exec is given.
 #[derive(Debug)]
 pub(crate) struct Image {
-    pub(crate) program: Arc<Program>,
+    pub(crate) subject: Subject,
     pub(crate) argv: Arc<Strings>,
     /// A script that stays open in the child, for its interpreter, as the descriptor after those of stdio.
     pub(crate) script: Option<Arc<Program>>,
+}
+
+/// What is run.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    Held(Arc<Program>),
+    /// What execve(2) finds there, in the child.
+    Path(CString),
 }
 
 /// Where a script's interpreter, by way of env, is looked for when the child has no PATH.
@@ -50,13 +58,27 @@ pub(crate) struct Wish<'a> {
 }
 
 impl Image {
+    /// The program that exec is given by descriptor.
+    pub(crate) fn program(&self) -> Option<&Arc<Program>> {
+        match &self.subject {
+            Subject::Held(program) => Some(program),
+            Subject::Path(_) => None,
+        }
+    }
+
     /// Whether exec is given the script itself, for the kernel to find its interpreter.
     pub(crate) fn runs_script(&self) -> bool {
-        self.script.as_ref().is_some_and(|script| Arc::ptr_eq(script, &self.program))
+        let both = self.script.as_ref().zip(self.program());
+        both.is_some_and(|(script, program)| Arc::ptr_eq(script, program))
+    }
+
+    /// Scripts are the kernel's there: nobody else sees the file.
+    pub(crate) fn by_path(path: CString, argv: &Arc<Strings>) -> Image {
+        Image { subject: Subject::Path(path), argv: Arc::clone(argv), script: None }
     }
 
     pub(crate) fn of(program: Arc<Program>, wish: &Wish<'_>) -> Result<Image> {
-        let plain = |program| Image { program, argv: Arc::clone(wish.argv), script: None };
+        let plain = |program| Image { subject: Subject::Held(program), argv: Arc::clone(wish.argv), script: None };
         if wish.scripts == Scripts::Deny {
             return Ok(plain(program));
         }
@@ -107,7 +129,7 @@ fn by_interpreter(script: Arc<Program>, line: &ScriptLine, wish: &Wish<'_>) -> R
     argv.extend(argument);
     argv.push(c_string(format!("/dev/fd/{}", wish.number).into_bytes())?);
     argv.extend(wish.argv.iter().skip(1).cloned());
-    Ok(Image { program: interpreter, argv: Arc::new(Strings::new(argv)), script: Some(script) })
+    Ok(Image { subject: Subject::Held(interpreter), argv: Arc::new(Strings::new(argv)), script: Some(script) })
 }
 
 /// The interpreter's name beneath the Root, what it is called, and its argument. `#!/usr/bin/env X` is X by the child's

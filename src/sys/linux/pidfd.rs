@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exit {
     pub(crate) status: Status,
+    pub(crate) core_dumped: bool,
     pub(crate) usage: libc::rusage,
 }
 
@@ -91,7 +92,8 @@ pub(crate) fn kill_group(pgid: libc::pid_t, signal: i32) -> Result<(), Errno> {
 
 fn look(child: Id<'_>, options: i32) -> Result<Option<Exit>, Errno> {
     let (info, usage) = waitid(child, options)?;
-    Ok(status(&info).map(|status| Exit { status, usage }))
+    let core_dumped = info.si_code == libc::CLD_DUMPED;
+    Ok(status(&info).map(|status| Exit { status, core_dumped, usage }))
 }
 
 /// The system call itself: libc's wrapper has no place for the resource usage.
