@@ -402,6 +402,12 @@ test('wrong arguments are refused by name before anything happens', (t) => {
     [[...ok, { at: true, atFlags: 0x11100 }], INVALID_VALUE, ['attr.atFlags', '0x10000']],
     [[...ok, { at: true, atFlags: 0x200 }], INVALID_VALUE, ['attr.atFlags', '0x200']],
     [[...ok, { detached: 'yes' }], INVALID_TYPE, ['attr.detached']],
+    [[...ok, { uid: -1 }], OUT_OF_RANGE, ['attr.uid']],
+    [[...ok, { rlimits: { nofil: 3 } }], INVALID_VALUE, ['attr.rlimits.nofil', 'nofile']],
+    [[...ok, { detached: true, pgid: 0 }], INVALID_VALUE, ['attr.pgid', 'attr.detached']],
+    [[...ok, { detached: true, ctty: 3 }], OUT_OF_RANGE, ['attr.ctty', '< 3']],
+    [[...ok, { detached: true, ctty: 0, files: [] }], OUT_OF_RANGE, ['attr.ctty', '< 0']],
+    [[...ok, { chroot: '/tmp', dir: openRoot('/') }], INVALID_VALUE, ['attr.dir', 'attr.chroot']],
   ] as [unknown[], string, string[]][]) {
     const error = refuses(t, () => untypedForkExec(...args), code, words, JSON.stringify(args.slice(1)))
     t.true(error instanceof TypeError || error instanceof RangeError)

@@ -65,8 +65,11 @@ impl Child {
             if *self.lock() {
                 return Err(Errno::ECHILD);
             }
-            // Not under the lock, and so without reaping.
-            self.ask(pidfd::wait)?;
+            // Not under the lock, and so without reaping. ECHILD: somebody else has, by the time it has ended.
+            match self.ask(pidfd::wait) {
+                Ok(()) | Err(Errno::ECHILD) => {}
+                Err(errno) => return Err(errno),
+            }
             if let Some(exit) = self.reap()? {
                 return Ok(exit);
             }
