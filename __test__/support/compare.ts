@@ -4,8 +4,10 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
+import type { ExecutionContext } from 'ava'
 import { type CommandOptions, commandRoot, openRoot } from 'command-root'
 import { programs, reporter } from './programs.ts'
+import { scratch } from './system.ts'
 
 export type Options = Omit<SpawnOptions, 'stdio' | 'shell'> & { stdio?: CommandOptions['stdio'] }
 export type Start = (args?: readonly string[], options?: Options, program?: string) => ChildProcess
@@ -113,3 +115,19 @@ export async function streamEvents(child: ChildProcess): Promise<{ order: string
   await new Promise((resolve) => setTimeout(resolve, 50))
   return { order, closed: closed.sort() }
 }
+
+/** Does the same with both and compares what comes of it. */
+export async function same(t: ExecutionContext, act: (start: Start) => unknown, about?: string): Promise<void> {
+  const nodes = await act(ways.node)
+  const ours = await act(ways.ours)
+  t.deepEqual(ours, nodes, about)
+}
+
+/** The events of a child and its state after them. */
+export async function life(child: ChildProcess): Promise<unknown> {
+  const seen = await events(child)
+  return { seen, state: state(child) }
+}
+
+/** Where there is nothing. */
+export const missing = (t: ExecutionContext) => path.join(scratch(t), 'missing')
