@@ -4,7 +4,7 @@ use super::values::Failure;
 use crate::process::ways::{ExecWay, Ways, ways};
 use crate::root;
 use crate::sys::clone::Memory;
-use crate::sys::trial;
+use crate::sys::{files, trial};
 use napi::Either;
 use napi_derive::napi;
 
@@ -42,7 +42,7 @@ impl Probe {
         Probe {
             platform: std::env::consts::OS,
             resolve: match root::in_use() {
-                root::Resolver::Openat2 => "openat2",
+                root::Resolver::Kernel => files::RESOLVER,
                 root::Resolver::Walk => "walk",
             },
             exec: match ways.exec(true) {

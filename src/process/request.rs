@@ -8,9 +8,9 @@ use crate::failure::{Failure, Result, Step};
 use crate::program::{Program, Scripts, Seal};
 use crate::root::Directory;
 use crate::sys;
+use crate::sys::files::{HELD, open_at};
 use crate::sys::strings::Strings;
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::fcntl::{AT_FDCWD, OFlag};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -166,7 +166,7 @@ impl Cwd {
         match self {
             Cwd::Here | Cwd::Inside(_) => Ok(None),
             Cwd::Place(place) => place.open(Step::Chdir).map(Some),
-            Cwd::Beneath { root, name } => match root.resolve(name, OFlag::O_PATH | OFlag::O_DIRECTORY) {
+            Cwd::Beneath { root, name } => match root.resolve(name, HELD | OFlag::O_DIRECTORY) {
                 Ok(fd) => Ok(Some(fd)),
                 Err(failure) => Err(Failure { step: Step::Chdir, ..failure }.about(name.to_string_lossy())),
             },
@@ -175,8 +175,8 @@ impl Cwd {
 
     /// Where this process is now.
     pub(crate) fn here() -> Result<OwnedFd> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        openat(AT_FDCWD, c".", flags, Mode::empty()).and_then(sys::fd::lift).map_err(Failure::at(Step::Chdir, "open"))
+        let fd = open_at(AT_FDCWD, c".", HELD | OFlag::O_DIRECTORY);
+        fd.and_then(sys::fd::lift).map_err(Failure::at(Step::Chdir, "open"))
     }
 }
 

@@ -7,10 +7,11 @@ mod seal;
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::root::Directory;
 use crate::sys;
+use crate::sys::files::NOT_READABLE;
 use interpreter::{Interpreter, complete_elf, read_interpreter};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{FileStat, SFlag, fstat};
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -128,7 +129,8 @@ impl Program {
         if self.sealed.is_some() || is_readable(&self.fd) {
             return sys::fd::duplicate(self.fd.as_raw_fd()).map(File::from).map_err(Failure::at(Step::Open, "fcntl"));
         }
-        let file = self.reopen().or_else(|errno| match &self.found {
+        let file = sys::files::reopen(self.fd.as_fd(), READING).or_else(|errno| match &self.found {
+            // What is held is found by its name where nothing else finds it, if it has that name still.
             Some((root, name)) => root.resolve(name, READING),
             None => Err(Failure::new(Step::Open, "open", errno)),
         })?;
@@ -139,12 +141,6 @@ impl Program {
         }
         Err(Failure::new(Step::Open, "fstat", Errno::ESTALE).detail("another file has its name by now"))
     }
-
-    /// By /proc, where it is there: what is held is found, though its name leads elsewhere by now.
-    fn reopen(&self) -> std::result::Result<OwnedFd, Errno> {
-        let path = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
-        open(path.as_str(), READING | OFlag::O_CLOEXEC, Mode::empty()).and_then(sys::fd::lift)
-    }
 }
 
 /// What is opened is a regular file, unless its name was given to another meanwhile: that is then not waited for.
@@ -153,7 +149,7 @@ const READING: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK).union(OFlag::O_N
 fn is_readable(fd: &OwnedFd) -> bool {
     let Ok(flags) = fcntl(fd, FcntlArg::F_GETFL) else { return false };
     let flags = OFlag::from_bits_retain(flags);
-    !flags.intersects(OFlag::O_PATH | OFlag::O_WRONLY)
+    !flags.intersects(NOT_READABLE)
 }
 
 impl AsFd for Program {

@@ -2,6 +2,7 @@
 //! alone: it looks again, so on a tree that changes meanwhile the words may be about another state of it.
 
 use super::Directory;
+use crate::sys::files::HELD;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, readlinkat};
 use std::ffi::{CStr, CString};
@@ -64,12 +65,16 @@ fn comes_upon_a_link(root: &Directory, name: &str, errno: Errno) -> bool {
 
 fn outcome(root: &Directory, name: &str) -> Result<(), Errno> {
     let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
-    root.open_by(root.rules, &name, OFlag::O_PATH).map(drop).map_err(|failure| failure.errno)
+    root.open_by(root.rules, &name, HELD).map(drop).map_err(|failure| failure.errno)
 }
 
 fn link_target(root: &Directory, name: &str) -> Option<String> {
-    let name = CString::new(name).ok()?;
-    let link = root.open_by(root.rules, &name, OFlag::O_PATH | OFlag::O_NOFOLLOW).ok()?;
-    // With an empty name readlinkat reads the link that the descriptor itself holds.
-    Some(readlinkat(&link, c"").ok()?.to_string_lossy().into_owned())
+    let name = name.trim_end_matches('/');
+    let (parent, last) = match name.rsplit_once('/') {
+        Some(("", last)) => ("/", last),
+        Some(parts) => parts,
+        None => (".", name),
+    };
+    let directory = root.open_by(root.rules, &CString::new(parent).ok()?, HELD | OFlag::O_DIRECTORY).ok()?;
+    Some(readlinkat(&directory, last).ok()?.to_string_lossy().into_owned())
 }

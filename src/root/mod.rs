@@ -1,8 +1,8 @@
 //! Names: a directory that is held open, and what is found beneath it. Knows nothing of processes.
 
 mod explain;
+mod kernel;
 mod look_path;
-mod openat2;
 mod resolver;
 mod rules;
 #[cfg(test)]
@@ -11,9 +11,10 @@ mod walk;
 
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::sys;
+use crate::sys::files::{HELD, open_at};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::fcntl::{AT_FDCWD, OFlag};
+use nix::sys::stat::{SFlag, fstat};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -30,8 +31,7 @@ pub(crate) struct Directory {
 impl Directory {
     /// Opens the directory at `path`, which is this process's own to resolve.
     pub(crate) fn open(path: &CStr) -> Result<Directory> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let fd = openat(AT_FDCWD, path, flags, Mode::empty()).and_then(sys::fd::lift);
+        let fd = open_at(AT_FDCWD, path, HELD | OFlag::O_DIRECTORY).and_then(sys::fd::lift);
         let fd = fd.map_err(Failure::at(Step::Open, "open"))?;
         Ok(Directory { fd, rules: Rules::default() })
     }
@@ -53,7 +53,7 @@ impl Directory {
 
     /// A directory beneath this one, with its rules.
     pub(crate) fn open_directory(&self, name: &CStr) -> Result<Directory> {
-        let fd = self.resolve(name, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        let fd = self.resolve(name, HELD | OFlag::O_DIRECTORY)?;
         Ok(Directory { fd, rules: self.rules })
     }
 
@@ -62,10 +62,10 @@ impl Directory {
         Directory { rules: self.rules.with(asked), ..self }
     }
 
-    /// What `name` leads to beneath this directory, whatever it is, as an O_PATH descriptor: nothing is run, read or
-    /// waited for by that.
+    /// What `name` leads to beneath this directory, whatever it is, held and not opened: nothing is run, read or waited for by
+    /// that.
     pub(crate) fn find(&self, name: &CStr) -> Result<OwnedFd> {
-        self.resolve(name, OFlag::O_PATH)
+        self.resolve(name, HELD)
     }
 
     /// Opens `name` beneath this directory. With O_NOFOLLOW a link in the last component is not followed.
@@ -90,7 +90,7 @@ impl Directory {
 
     fn only_crosses_a_mount(&self, name: &CStr) -> bool {
         let anywhere = Rules { cross_mounts: true, ..self.rules };
-        let again = || self.open_by(anywhere, name, OFlag::O_PATH);
+        let again = || self.open_by(anywhere, name, HELD);
         !self.rules.cross_mounts && again().map_err(|failure| failure.errno).err() != Some(Errno::EXDEV)
     }
 

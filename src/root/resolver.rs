@@ -1,8 +1,9 @@
 //! The two ways to resolve a name, and which of them is taken.
 
 use super::rules::Rules;
-use super::{Directory, openat2, walk};
+use super::{Directory, kernel, walk};
 use crate::failure::{Failure, Result};
+use crate::sys::files::HELD;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::ffi::CStr;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resolver {
     /// The kernel's: one call, atomic.
-    Openat2,
+    Kernel,
     /// Our own, component by component.
     Walk,
 }
@@ -22,23 +23,23 @@ impl Resolver {
     /// Opens `name` from `root`. Symbolic links in its last component are followed unless the flags have O_NOFOLLOW.
     pub(super) fn open(self, root: BorrowedFd<'_>, rules: Rules, name: &CStr, flags: OFlag) -> Result<OwnedFd> {
         match self {
-            Resolver::Openat2 => openat2::open(root, rules, name, flags),
+            Resolver::Kernel => kernel::open(root, rules, name, flags),
             Resolver::Walk => walk::open(root, rules, name, flags),
         }
     }
 }
 
-/// The kernel has no openat2. Of a filter (EPERM) nothing is remembered: another thread may not have it.
-static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
+/// The kernel has no such call. Of a filter (EPERM) nothing is remembered: another thread may not have it.
+static NO_CALL: AtomicBool = AtomicBool::new(false);
 
-/// By openat2; by the walk where that is not to be had, or gives up.
+/// By the kernel; by the walk where that cannot, or gives up.
 pub(super) fn open(root: BorrowedFd<'_>, rules: Rules, name: &CStr, flags: OFlag) -> Result<OwnedFd> {
-    if walk_is_forced() || NO_OPENAT2.load(Ordering::Relaxed) {
+    if walk_is_forced() || NO_CALL.load(Ordering::Relaxed) || !kernel::keeps(rules) {
         return Resolver::Walk.open(root, rules, name, flags);
     }
-    let result = Resolver::Openat2.open(root, rules, name, flags);
+    let result = Resolver::Kernel.open(root, rules, name, flags);
     match result.as_ref().map_err(|failure| failure.errno) {
-        Err(Errno::ENOSYS) => NO_OPENAT2.store(true, Ordering::Relaxed),
+        Err(Errno::ENOSYS) => NO_CALL.store(true, Ordering::Relaxed),
         Err(Errno::EPERM | Errno::EAGAIN) => {}
         _ => return result,
     }
@@ -47,10 +48,10 @@ pub(super) fn open(root: BorrowedFd<'_>, rules: Rules, name: &CStr, flags: OFlag
 
 /// Which of them `open` takes here and now, found by trying.
 pub(crate) fn in_use() -> Resolver {
-    let try_it = |root: Directory| Resolver::Openat2.open(root.as_fd(), Rules::default(), c".", OFlag::O_PATH);
+    let try_it = |root: Directory| Resolver::Kernel.open(root.as_fd(), Rules::default(), c".", HELD);
     let refused = |failure: Failure| matches!(failure.errno, Errno::ENOSYS | Errno::EPERM);
     let cannot = || Directory::open(c"/").and_then(try_it).is_err_and(refused);
-    if walk_is_forced() || cannot() { Resolver::Walk } else { Resolver::Openat2 }
+    if walk_is_forced() || cannot() { Resolver::Walk } else { Resolver::Kernel }
 }
 
 /// `COMMAND_ROOT_WALK=1`, for tests, takes the walk everywhere.

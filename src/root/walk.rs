@@ -1,16 +1,16 @@
-//! Names resolved without openat2(2): one component at a time, by descriptor, no link ever followed by the kernel.
+//! Names resolved without the kernel's help: one component at a time, by descriptor, no link ever followed by the kernel.
 //!
 //! `..` is never asked of the kernel: a directory that was moved meanwhile would answer with another parent. The walk
-//! starts again from the root with the shortened name instead. What it cannot see, and openat2 can: a directory that is
-//! carried out of the root, given a file there, and walked into while it is away. Mount points of autofs are not
+//! starts again from the root with the shortened name instead. What it cannot see, and openat2(2) can: a directory that
+//! is carried out of the root, given a file there, and walked into while it is away. Mount points of autofs are not
 //! triggered by it.
 
 use super::rules::Rules;
 use crate::failure::{Failure, Reason, Result, Step};
-use crate::sys;
+use crate::sys::files::{self, HELD, open_at};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, readlinkat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, SFlag, fstat};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -99,7 +99,7 @@ impl<'a> Walk<'a> {
 
     /// `.` and `..`, too, need the permission to search the directory.
     fn search(&mut self) -> Result<()> {
-        self.open_beneath_here(b".", OFlag::O_PATH).map(drop)
+        self.open_beneath_here(b".", HELD).map(drop)
     }
 
     /// Goes up by as many `..` as stand in a row.
@@ -128,7 +128,7 @@ impl<'a> Walk<'a> {
 
     /// One component down: into a directory, along a link, or to what was looked for.
     fn enter(&mut self, name: Vec<u8>) -> Result<Option<OwnedFd>> {
-        let file = self.open_beneath_here(&name, OFlag::O_PATH | OFlag::O_NOFOLLOW)?;
+        let file = self.open_beneath_here(&name, HELD | OFlag::O_NOFOLLOW)?;
         let stat = look(&file)?;
         let last = self.rest.is_empty();
         if kind(&stat) == SFlag::S_IFLNK && !(last && self.keeps_links()) {
@@ -155,9 +155,10 @@ impl<'a> Walk<'a> {
         if self.links > LINKS || !self.rules.follow_links {
             return Err(refused(Errno::ELOOP));
         }
-        // With an empty name readlinkat reads the link that the descriptor itself holds.
-        let target = readlinkat(link, c"").map_err(Failure::at(Step::Resolve, "readlinkat"))?;
-        let rules = sys::files::link_rules(link.as_fd()).map_err(Failure::at(Step::Resolve, "fstatfs"))?;
+        let place = CString::new(name).map_err(|_| refused(Errno::EINVAL))?;
+        let target = files::read_link(link.as_fd(), self.here.as_fd(), &place);
+        let target = target.map_err(Failure::at(Step::Resolve, "readlinkat"))?;
+        let rules = files::link_rules(link.as_fd()).map_err(Failure::at(Step::Resolve, "fstatfs"))?;
         if rules.nosymfollow || (rules.procfs && !WORDS_OF_PROCFS.contains(&name)) {
             return Err(refused(Errno::ELOOP));
         }
@@ -170,7 +171,7 @@ impl<'a> Walk<'a> {
         if directory && kind(stat) != SFlag::S_IFDIR {
             return Err(refused(Errno::ENOTDIR));
         }
-        if self.flags.contains(OFlag::O_PATH) {
+        if self.flags.contains(HELD) {
             return Ok(Some(file));
         }
         if kind(stat) == SFlag::S_IFLNK {
@@ -190,7 +191,7 @@ impl<'a> Walk<'a> {
             return Err(refused(Errno::ENAMETOOLONG).detail("it takes too many steps"));
         }
         let name = CString::new(name).map_err(|_| refused(Errno::EINVAL))?;
-        let file = openat(&self.here, name.as_c_str(), flags | OFlag::O_CLOEXEC, Mode::empty()).map_err(refused)?;
+        let file = open_at(self.here.as_fd(), &name, flags).map_err(refused)?;
         match self.mount {
             Some(mount) if mount_of(file.as_fd())? != mount => Err(refused(Errno::EXDEV)),
             _ => Ok(file),
@@ -199,14 +200,13 @@ impl<'a> Walk<'a> {
 }
 
 fn open_root(root: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    openat(root, c".", flags, Mode::empty()).map_err(refused)
+    open_at(root, c".", HELD | OFlag::O_DIRECTORY).map_err(refused)
 }
 
 fn mount_of(fd: BorrowedFd<'_>) -> Result<u64> {
-    sys::files::mount_id(fd).map_err(|errno| {
-        let failure = Failure::new(Step::Resolve, "statx", errno).because(Reason::Unavailable);
-        failure.detail("crossMounts: false, which needs openat2(2), STATX_MNT_ID or /proc,")
+    files::mount_id(fd).map_err(|errno| {
+        let failure = Failure::new(Step::Resolve, files::MOUNT_CALL, errno).because(Reason::Unavailable);
+        failure.detail(format!("crossMounts: false, which needs {},", files::MOUNT_NEEDS))
     })
 }
 

@@ -1,8 +1,8 @@
 //! Descriptors: owned duplicates of what callers name by number, reading into a buffer's spare room.
 
+use super::files::{HELD, open_at};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::sys::stat::Mode;
+use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, fcntl};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Our own descriptors are never 0–2: a child's standard streams go there, and a host may have one of them closed.
@@ -35,7 +35,7 @@ pub(crate) fn lift(fd: OwnedFd) -> Result<OwnedFd, Errno> {
 pub(crate) fn hold_low() -> Result<Vec<OwnedFd>, Errno> {
     let mut held = Vec::new();
     loop {
-        let fd = open(c"/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+        let fd = open_at(AT_FDCWD, c"/", HELD | OFlag::O_DIRECTORY)?;
         if fd.as_raw_fd() >= LOWEST {
             return Ok(held);
         }

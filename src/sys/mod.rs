@@ -5,6 +5,7 @@ pub(crate) mod environment;
 pub(crate) mod fd;
 pub(crate) mod node;
 pub(crate) mod poll;
+pub(crate) mod resolve;
 pub(crate) mod strings;
 pub(crate) mod uv;
 

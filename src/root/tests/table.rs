@@ -2,6 +2,7 @@
 
 use super::*;
 use nix::sys::stat::FileStat;
+use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
@@ -34,7 +35,7 @@ fn answer(opened: &Result<OwnedFd>) -> Answer {
 pub(super) fn agreed(root: &Directory, rules: Rules, name: &[u8], flags: OFlag) -> Answer {
     let path = CString::new(name).unwrap();
     // Both are held while they are compared, or an inode of procfs would change its number.
-    let [kernels, ours] = [Resolver::Openat2, Resolver::Walk]
+    let [kernels, ours] = [Resolver::Kernel, Resolver::Walk]
         .map(|resolver| patiently(|| resolver.open(root.as_fd(), rules, &path, flags)));
     let shown = String::from_utf8_lossy(name.get(..name.len().min(80)).unwrap_or_default()).into_owned();
     assert_eq!(answer(&kernels), answer(&ours), "'{shown}' under {rules:?} with {flags:?}");
@@ -260,7 +261,7 @@ fn links_that_ask_for_endless_walking_are_refused_soon() {
     let rules = Rules::default();
     let walked = Resolver::Walk.open(root.as_fd(), rules, c"endless/a", OFlag::O_PATH).unwrap_err();
     assert_eq!((walked.errno, walked.detail.as_deref()), (ENAMETOOLONG, Some("it takes too many steps")));
-    assert_eq!(Resolver::Openat2.open(root.as_fd(), rules, c"endless/a", OFlag::O_PATH).unwrap_err().errno, ENOENT);
+    assert_eq!(Resolver::Kernel.open(root.as_fd(), rules, c"endless/a", OFlag::O_PATH).unwrap_err().errno, ENOENT);
 }
 
 #[test]

@@ -1,20 +1,53 @@
 //! Files by descriptor: openat2(2), which mount and file system they are on, whether they may be executed.
 
+use super::proc;
+use crate::sys::fd::lift;
+use crate::sys::resolve::How;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::fstat;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
+use nix::sys::stat::{Mode, fstat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, OsString, c_int};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// Opens `name` from `root` by openat2(2).
-pub(crate) fn open_resolved(
-    root: BorrowedFd<'_>,
-    name: &CStr,
-    flags: OFlag,
-    resolve: ResolveFlag,
-) -> Result<OwnedFd, Errno> {
+/// The flag by which a file is held without being opened: nothing is run, read or waited for, and no permission on the
+/// file itself is asked for.
+pub(crate) const HELD: OFlag = OFlag::O_PATH;
+/// The flags of descriptors that cannot be read from.
+pub(crate) const NOT_READABLE: OFlag = HELD.union(OFlag::O_WRONLY);
+
+/// openat(2), close-on-exec.
+pub(crate) fn open_at(directory: BorrowedFd<'_>, name: &CStr, flags: OFlag) -> Result<OwnedFd, Errno> {
+    openat(directory, name, flags | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// What a link that is held leads to. (Its place, `_name` in `_directory`, may hold another by now.)
+pub(crate) fn read_link(link: BorrowedFd<'_>, _directory: BorrowedFd<'_>, _name: &CStr) -> Result<OsString, Errno> {
+    // With an empty name readlinkat reads the link that the descriptor itself holds.
+    readlinkat(link, c"")
+}
+
+/// Opens once more what is held, by /proc where that is there: it is found though its name leads elsewhere by now.
+pub(crate) fn reopen(held: BorrowedFd<'_>, flags: OFlag) -> Result<OwnedFd, Errno> {
+    open(proc::path_of(held.as_raw_fd()).as_c_str(), flags | OFlag::O_CLOEXEC, Mode::empty()).and_then(lift)
+}
+
+/// The kernel's resolver, by its name in probe() and by its call.
+pub(crate) const RESOLVER: &str = "openat2";
+pub(crate) const RESOLVER_CALL: &str = "openat2";
+
+/// Whether [`open_resolved`] can be asked for this.
+pub(crate) fn resolves(_how: How) -> bool {
+    true
+}
+
+/// Opens `name` from `root` by openat2(2), which follows no magic link.
+pub(crate) fn open_resolved(root: BorrowedFd<'_>, name: &CStr, flags: OFlag, how: How) -> Result<OwnedFd, Errno> {
+    let mut resolve = ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    resolve |= if how.in_root { ResolveFlag::RESOLVE_IN_ROOT } else { ResolveFlag::RESOLVE_BENEATH };
+    resolve.set(ResolveFlag::RESOLVE_NO_SYMLINKS, !how.follow_links);
+    resolve.set(ResolveFlag::RESOLVE_NO_XDEV, !how.cross_mounts);
     openat2(root, name, OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve))
 }
 
@@ -40,6 +73,10 @@ pub(crate) fn link_rules(fd: BorrowedFd<'_>) -> Result<LinkRules, Errno> {
         nosymfollow: found.f_flag & ST_NOSYMFOLLOW != 0,
     })
 }
+
+/// By what a mount is known, for messages: the call, and all that it needs.
+pub(crate) const MOUNT_CALL: &str = "statx";
+pub(crate) const MOUNT_NEEDS: &str = "openat2(2), STATX_MNT_ID or /proc";
 
 /// The mount that `fd` is on, by statx(2) with STATX_MNT_ID (5.8), else by /proc. Its device would not do: a bind mount
 /// has the same. ENOSYS: it cannot be told.
