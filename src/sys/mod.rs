@@ -1,11 +1,14 @@
 //! The raw calls, each behind a signature that is safe to call: every promise that the kernel, libuv or Node asks for
 //! is kept in here. Nothing is decided in here.
 
+pub(crate) mod access;
 pub(crate) mod environment;
 pub(crate) mod fd;
 pub(crate) mod node;
 pub(crate) mod poll;
 pub(crate) mod resolve;
+#[cfg(not(target_os = "macos"))]
+pub(crate) mod stack;
 pub(crate) mod strings;
 pub(crate) mod uv;
 

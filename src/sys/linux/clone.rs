@@ -1,8 +1,8 @@
 //! clone3(2) and clone(2) with a stack of the caller's choice. libc cannot be used: its syscall() returns twice on one
 //! stack, and musl's clone() refuses CLONE_CHILD_CLEARTID.
 
-use super::stack::Stack;
 use crate::sys::fd;
+use crate::sys::stack::{SIZE, Stack};
 use nix::errno::Errno;
 use std::arch::global_asm;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -132,7 +132,7 @@ pub(crate) unsafe fn clone(
     entry: Entry,
     argument: *const libc::c_void,
 ) -> Result<Born, Errno> {
-    stack.lay(entry as usize, argument as usize);
+    lay(stack, entry, argument);
     let mut pidfd: RawFd = -1;
     let plain = birth.flags();
     let with_pidfd = plain | libc::CLONE_PIDFD as u64;
@@ -157,6 +157,14 @@ pub(crate) unsafe fn clone(
     Ok(Born { pid: pid as libc::pid_t, pidfd })
 }
 
+/// Two words at the stack's top, where the child finds them: what it calls, and with what.
+const LAID: usize = 2 * size_of::<usize>();
+
+fn lay(stack: &mut Stack, entry: Entry, argument: *const libc::c_void) {
+    // SAFETY: the top two words of a readable and writable mapping that `stack` owns; SIZE keeps them aligned.
+    unsafe { stack.base().add(SIZE - LAID).cast::<[usize; 2]>().write([entry as usize, argument as usize]) };
+}
+
 /// Not there (clone3 before 5.3, a flag later), or a filter that answers for what it cannot look into.
 fn is_refused(answer: isize) -> bool {
     answer < 0 && matches!(Errno::from_raw(-answer as i32), Errno::ENOSYS | Errno::EPERM | Errno::EINVAL)
@@ -172,7 +180,7 @@ unsafe fn clone3(flags: u64, cgroup: Option<RawFd>, stack: &Stack, alive: &Atomi
         parent_tid: 0,
         exit_signal: libc::SIGCHLD as u64,
         stack: stack.base() as u64,
-        stack_size: stack.laid_size() as u64,
+        stack_size: (SIZE - LAID) as u64,
         tls: 0,
         set_tid: 0,
         set_tid_size: 0,
@@ -187,7 +195,7 @@ unsafe fn clone3(flags: u64, cgroup: Option<RawFd>, stack: &Stack, alive: &Atomi
 /// As of [`clone`].
 unsafe fn clone1(flags: u64, stack: &Stack, alive: &AtomicU32, pidfd: &mut RawFd) -> isize {
     let flags = flags as usize | libc::SIGCHLD as usize;
-    let top = stack.base() as usize + stack.laid_size();
+    let top = stack.base() as usize + SIZE - LAID;
     // clone(2): the pidfd takes parent_tid's place; the last two arguments change places between architectures.
     let pidfd = std::ptr::from_mut(pidfd) as usize;
     let (d, e) = if cfg!(target_arch = "x86_64") { (alive.as_ptr() as usize, 0) } else { (0, alive.as_ptr() as usize) };

@@ -1,13 +1,14 @@
 //! Files by descriptor: openat2(2), which mount and file system they are on, whether they may be executed.
 
 use super::proc;
+use crate::sys::access;
 use crate::sys::fd::lift;
 use crate::sys::resolve::How;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
-use nix::sys::stat::{Mode, fstat};
+use nix::sys::stat::Mode;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
-use std::ffi::{CStr, OsString, c_int};
+use std::ffi::{CStr, OsString};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -110,37 +111,9 @@ pub(crate) fn may_execute(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     // SAFETY: the descriptor is open, the name a C string.
     let answer = unsafe { libc::syscall(libc::SYS_faccessat2, fd.as_raw_fd(), c"".as_ptr(), libc::X_OK, flags) };
     match Errno::result(answer) {
-        Err(Errno::ENOSYS | Errno::EPERM) => may_execute_by_mode(fd),
+        Err(Errno::ENOSYS | Errno::EPERM) => access::by_mode(fd),
         other => other.map(drop),
     }
-}
-
-fn may_execute_by_mode(fd: BorrowedFd<'_>) -> Result<(), Errno> {
-    let stat = fstat(fd)?;
-    // SAFETY: it takes nothing and cannot fail.
-    let user = unsafe { libc::geteuid() };
-    let bits = if user == 0 {
-        0o111
-    } else if user == stat.st_uid {
-        0o100
-    } else if groups()?.contains(&stat.st_gid) {
-        0o010
-    } else {
-        0o001
-    };
-    if stat.st_mode & bits != 0 { Ok(()) } else { Err(Errno::EACCES) }
-}
-
-/// The effective group and the supplementary ones.
-fn groups() -> Result<Vec<libc::gid_t>, Errno> {
-    const NGROUPS_MAX: usize = 65_536;
-    let mut groups = vec![0; NGROUPS_MAX];
-    // SAFETY: the kernel writes at most as many ids as it is told that there is room for.
-    let count = Errno::result(unsafe { libc::getgroups(NGROUPS_MAX as c_int, groups.as_mut_ptr()) })?;
-    groups.truncate(count as usize);
-    // SAFETY: it takes nothing and cannot fail.
-    groups.push(unsafe { libc::getegid() });
-    Ok(groups)
 }
 
 #[cfg(test)]
@@ -167,7 +140,7 @@ mod tests {
         let file = fs::File::open(&path).unwrap();
         for mode in [0o644, 0o755, 0o711, 0o600, 0o100, 0o010, 0o001] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(may_execute(file.as_fd()), may_execute_by_mode(file.as_fd()), "{mode:o}");
+            assert_eq!(may_execute(file.as_fd()), access::by_mode(file.as_fd()), "{mode:o}");
         }
         fs::remove_file(&path).unwrap();
     }

@@ -16,6 +16,5 @@ pub(crate) mod namespaces;
 pub(crate) mod pidfd;
 pub(crate) mod proc;
 pub(crate) mod signals;
-pub(crate) mod stack;
 pub(crate) mod syscall;
 pub(crate) mod trial;

@@ -4,8 +4,8 @@
 use super::clone::{Birth, Born, Entry, INTO_CGROUP, Memory, clone};
 use super::pidfd::{self, Exit, Id, Status};
 use super::signals::Blocked;
-use super::stack::Stack;
 use super::syscall::syscall;
+use crate::sys::stack::Stack;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::{CStr, CString, c_void};

@@ -1,14 +1,18 @@
-//! The stack that a child runs on until it execs: a mapping with a guard page below it.
+//! The stack that a child runs on until it execs, where it lives in our memory: a mapping with a guard page below it.
 
 use nix::errno::Errno;
 use std::sync::{Mutex, PoisonError};
 
 /// Room for the child's few frames, in debug builds too.
-const SIZE: usize = 64 << 10;
+pub(crate) const SIZE: usize = 64 << 10;
 /// At least a page on every system we run on (arm64 has pages of up to 64 KiB).
 const GUARD: usize = 64 << 10;
-/// Two words at the top: what the child calls, and with what.
-const LAID: usize = 2 * size_of::<usize>();
+
+#[cfg(target_os = "linux")]
+const FLAGS: libc::c_int = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
+/// MAP_STACK is another thing there: one that grows.
+#[cfg(not(target_os = "linux"))]
+const FLAGS: libc::c_int = libc::MAP_PRIVATE | libc::MAP_ANON;
 
 /// Stacks that were used and are free again: mapping, guarding and faulting one in costs more than the start's other
 /// calls together.
@@ -34,9 +38,8 @@ impl Stack {
     }
 
     fn map() -> Result<Stack, Errno> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
         // SAFETY: a new mapping, placed by the kernel; nothing else can know it.
-        let at = unsafe { libc::mmap(std::ptr::null_mut(), GUARD + SIZE, libc::PROT_NONE, flags, -1, 0) };
+        let at = unsafe { libc::mmap(std::ptr::null_mut(), GUARD + SIZE, libc::PROT_NONE, FLAGS, -1, 0) };
         if at == libc::MAP_FAILED {
             return Err(Errno::last());
         }
@@ -46,20 +49,9 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Its lowest usable address.
+    /// Its lowest usable address; [`SIZE`] bytes above it are its own.
     pub(crate) fn base(&self) -> *mut u8 {
         (self.0 + GUARD) as *mut u8
-    }
-
-    /// How much of it lies below the two words that were laid.
-    pub(crate) fn laid_size(&self) -> usize {
-        SIZE - LAID
-    }
-
-    /// Lays a function and its argument where the child finds them.
-    pub(crate) fn lay(&mut self, entry: usize, argument: usize) {
-        // SAFETY: the top two words of a readable and writable mapping that `self` owns; SIZE keeps them aligned.
-        unsafe { self.base().add(SIZE - LAID).cast::<[usize; 2]>().write([entry, argument]) };
     }
 }
 
