@@ -6,12 +6,12 @@ use super::act::{Act, Groups, Text};
 use super::attributes::Attributes;
 use super::plan::Move;
 use crate::failure::Step;
-use crate::sys::clone::{Birth, Born, Memory, clone};
+use crate::sys::clone::{Birth, Born, Memory, clone, wait_for_release};
 use crate::sys::signals::Blocked;
 use crate::sys::stack::Stack;
 use crate::sys::strings::Strings;
 use crate::sys::syscall::syscall;
-use crate::sys::{child_calls as calls, closing, futex};
+use crate::sys::{child_calls as calls, closing};
 use nix::errno::Errno;
 use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
@@ -127,7 +127,7 @@ impl Body {
 
     /// Waits until the child has let go, but no longer than `limit`.
     pub(super) fn wait(&self, limit: Duration) {
-        futex::wait(&self.0.frame.alive, 1, limit);
+        wait_for_release(&self.0.frame.alive, limit);
     }
 
     pub(super) fn progress(&self) -> Progress {

@@ -2,7 +2,7 @@
 
 use super::Directory;
 use crate::failure::{Failure, Result, Step};
-use crate::sys;
+use crate::sys::files::{ACCESS_CALL, may_execute};
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use std::ffi::{CStr, CString};
@@ -14,7 +14,7 @@ impl Directory {
     /// is not searched for, and only looked at.
     pub(crate) fn look_path(&self, file: &CStr, entries: &[&[u8]]) -> Result<CString> {
         if file.is_empty() {
-            return Err(Failure::new(Step::Resolve, "faccessat2", Errno::ENOENT));
+            return Err(Failure::new(Step::Resolve, ACCESS_CALL, Errno::ENOENT));
         }
         if file.to_bytes().contains(&b'/') {
             return self.check_executable(file).map(|()| file.to_owned());
@@ -36,11 +36,11 @@ impl Directory {
 
     fn check_executable(&self, name: &CStr) -> Result<()> {
         let found = self.find(name)?;
-        let refused = |errno| Failure::new(Step::Open, "faccessat2", errno);
+        let refused = |errno| Failure::new(Step::Open, ACCESS_CALL, errno);
         if super::kind(found.as_fd())? != SFlag::S_IFREG {
             return Err(refused(Errno::EACCES).detail(format!("'{}' is not a regular file", name.to_string_lossy())));
         }
-        sys::files::may_execute(found.as_fd()).map_err(|errno| match errno {
+        may_execute(found.as_fd()).map_err(|errno| match errno {
             Errno::EACCES => refused(errno).detail(format!("'{}' may not be executed", name.to_string_lossy())),
             _ => refused(errno),
         })
@@ -61,11 +61,11 @@ fn joined(entry: &[u8], file: &CStr) -> Result<CString> {
         place if place.ends_with(b"/") => [place, file.to_bytes()].concat(),
         place => [place, b"/", file.to_bytes()].concat(),
     };
-    CString::new(name).map_err(|_| Failure::new(Step::Resolve, "faccessat2", Errno::EINVAL))
+    CString::new(name).map_err(|_| Failure::new(Step::Resolve, ACCESS_CALL, Errno::EINVAL))
 }
 
 fn not_found(entries: &[&[u8]]) -> Failure {
     let quoted: Vec<String> = entries.iter().map(|entry| format!("'{}'", String::from_utf8_lossy(entry))).collect();
     let words = if quoted.is_empty() { "nothing".to_owned() } else { quoted.join(", ") };
-    Failure::new(Step::Resolve, "faccessat2", Errno::ENOENT).detail(format!("looked for in {words}"))
+    Failure::new(Step::Resolve, ACCESS_CALL, Errno::ENOENT).detail(format!("looked for in {words}"))
 }

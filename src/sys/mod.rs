@@ -12,7 +12,18 @@ pub(crate) mod stack;
 pub(crate) mod strings;
 pub(crate) mod uv;
 
+#[cfg(any(target_os = "freebsd", target_os = "macos"))]
+mod bsd;
+#[cfg(target_os = "macos")]
+mod darwin;
+#[cfg(target_os = "freebsd")]
+mod freebsd;
 #[cfg(target_os = "linux")]
 mod linux;
+
+#[cfg(target_os = "macos")]
+pub(crate) use darwin::*;
+#[cfg(target_os = "freebsd")]
+pub(crate) use freebsd::*;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;

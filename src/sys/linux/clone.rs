@@ -1,12 +1,14 @@
 //! clone3(2) and clone(2) with a stack of the caller's choice. libc cannot be used: its syscall() returns twice on one
 //! stack, and musl's clone() refuses CLONE_CHILD_CLEARTID.
 
+use super::futex;
 use crate::sys::fd;
 use crate::sys::stack::{SIZE, Stack};
 use nix::errno::Errno;
 use std::arch::global_asm;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 // One call for both, by number. The child begins on the new stack, where its function and that function's argument
 // have been laid; with the frame pointer cleared, a walk of the stack ends there.
@@ -64,6 +66,9 @@ unsafe extern "C" {
 
 /// Resets the child's handlers to their defaults (linux/sched.h, 5.5); beyond the 32 bits that clone() can take.
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+
+/// The name of the call, for errors.
+pub(crate) const CALL: &str = "clone3";
 
 /// What the child runs; it never comes back.
 pub(crate) type Entry = unsafe extern "C" fn(argument: *const libc::c_void) -> !;
@@ -155,6 +160,11 @@ pub(crate) unsafe fn clone(
     // Where no other number is to be had, the child goes by its own.
     let pidfd = pidfd.and_then(|pidfd| fd::lift(pidfd).ok());
     Ok(Born { pid: pid as libc::pid_t, pidfd })
+}
+
+/// Waits until a child that shares our memory has let go of it and `alive` is zero, but no longer than `limit`.
+pub(crate) fn wait_for_release(alive: &AtomicU32, limit: Duration) {
+    futex::wait(alive, 1, limit);
 }
 
 /// Two words at the stack's top, where the child finds them: what it calls, and with what.

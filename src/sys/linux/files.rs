@@ -104,6 +104,9 @@ fn mount_id_by_fdinfo(fd: BorrowedFd<'_>) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()
 }
 
+/// The call by which [`may_execute`] asks, for errors.
+pub(crate) const ACCESS_CALL: &str = "faccessat2";
+
 /// EACCES unless this process, by its effective identity, may execute the file behind `fd`. By faccessat2(2) with
 /// AT_EMPTY_PATH (5.8); before that by the mode bits, which know nothing of access lists and noexec mounts.
 pub(crate) fn may_execute(fd: BorrowedFd<'_>) -> Result<(), Errno> {

@@ -8,7 +8,7 @@ pub(crate) mod files;
 #[cfg(test)]
 #[path = "../../../__test__/programs/filter.rs"]
 pub(crate) mod filter;
-pub(crate) mod futex;
+mod futex;
 pub(crate) mod identity;
 pub(crate) mod limits;
 pub(crate) mod memfd;

@@ -1,0 +1,48 @@
+//! A clone (clonefile(2)) of a file under a name that nobody else can guess or reach, for as long as a start takes.
+
+use nix::errno::Errno;
+use nix::unistd::{UnlinkatFlags, mkdtemp, unlinkat};
+use std::ffi::{CStr, CString};
+use std::fs::{File, remove_dir};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// Gone with this value; what runs it goes on.
+#[derive(Debug)]
+pub(crate) struct PrivateCopy {
+    /// Of mode 0700.
+    place: PathBuf,
+    directory: Option<File>,
+}
+
+const NAME: &CStr = c"program";
+
+impl PrivateCopy {
+    /// EXDEV, ENOTSUP: the file is on another volume than temporary files are, or on one without clones. EBADF: it may not
+    /// be read.
+    pub(crate) fn of(file: BorrowedFd<'_>) -> Result<PrivateCopy, Errno> {
+        let mut copy = PrivateCopy { place: mkdtemp(&std::env::temp_dir().join("command-root-XXXXXX"))?, directory: None };
+        let directory = File::open(&copy.place).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+        // SAFETY: both descriptors are open, the name is a C string.
+        let cloned = unsafe { libc::fclonefileat(file.as_raw_fd(), directory.as_fd().as_raw_fd(), NAME.as_ptr(), 0) };
+        copy.directory = Some(directory);
+        Errno::result(cloned).map(|_| copy)
+    }
+
+    pub(crate) fn path(&self) -> CString {
+        let path = [self.place.as_os_str().as_bytes(), b"/", NAME.to_bytes()].concat();
+        // There is no NUL in it.
+        CString::new(path).unwrap_or_default()
+    }
+}
+
+impl Drop for PrivateCopy {
+    fn drop(&mut self) {
+        // What cannot be removed any more somebody else has removed.
+        if let Some(directory) = &self.directory {
+            let _ = unlinkat(directory, NAME, UnlinkatFlags::NoRemoveDir);
+        }
+        let _ = remove_dir(&self.place);
+    }
+}
