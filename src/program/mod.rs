@@ -3,6 +3,8 @@
 mod interpreter;
 mod script;
 mod seal;
+#[cfg(target_os = "linux")]
+mod sealed_copy;
 
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::root::Directory;

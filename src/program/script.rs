@@ -6,12 +6,13 @@ use super::interpreter::{Interpreter, ScriptLine, is_elf};
 use super::{Program, Seal};
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::root::Directory;
+use crate::sys::files::{HELD, open_at};
+use crate::sys::proc;
 use crate::sys::strings::Strings;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs, statfs};
+use nix::fcntl::{AT_FDCWD, OFlag};
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 /// What is done with a script.
@@ -86,9 +87,9 @@ impl Image {
         // Not by the kernel's word alone: where /dev/fd is something else, the interpreter would read that.
         if !has_dev_fd(wish.root) {
             let failure = Failure::new(Step::Script, "fstatfs", Errno::ENOENT).because(Reason::Unavailable);
-            return Err(
-                failure.detail("scripts (without a /dev/fd that is procfs, by which an interpreter reads them)")
-            );
+            let what = proc::FILE_SYSTEM;
+            return Err(failure
+                .detail(format!("scripts (without a /dev/fd that is {what}, by which an interpreter reads them)")));
         }
         if wish.scripts == Scripts::Kernel {
             return Ok(Image { script: Some(Arc::clone(&program)), ..plain(program) });
@@ -99,12 +100,12 @@ impl Image {
 
 /// Whether the child has a /dev/fd, and the kernel's.
 fn has_dev_fd(root: Option<&OwnedFd>) -> bool {
+    let directory = HELD | OFlag::O_DIRECTORY;
     match root {
-        None => statfs("/dev/fd/").is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC),
+        None => open_at(AT_FDCWD, c"/dev/fd", directory).is_ok_and(|fd| proc::shows_descriptors(fd.as_fd())),
         Some(root) => {
-            let find = |root: Directory| root.resolve(c"dev/fd", OFlag::O_PATH | OFlag::O_DIRECTORY);
-            let found = Directory::seen_from(root).and_then(find);
-            found.is_ok_and(|fd| fstatfs(&fd).is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC))
+            let found = Directory::seen_from(root).and_then(|root| root.resolve(c"dev/fd", directory));
+            found.is_ok_and(|fd| proc::shows_descriptors(fd.as_fd()))
         }
     }
 }

@@ -43,6 +43,31 @@ pub(crate) fn hold_low() -> Result<Vec<OwnedFd>, Errno> {
     }
 }
 
+/// The name of the call by which [`pipe`] makes one, for errors.
+pub(crate) const PIPE_CALL: &str = if cfg!(target_os = "macos") { "pipe" } else { "pipe2" };
+
+/// A pipe(2), close-on-exec: its end for reading, its end for writing.
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let (read, write) = both_ends()?;
+    Ok((lift(read)?, lift(write)?))
+}
+
+#[cfg(not(target_os = "macos"))]
+fn both_ends() -> Result<(OwnedFd, OwnedFd), Errno> {
+    nix::unistd::pipe2(OFlag::O_CLOEXEC)
+}
+
+/// There is no pipe2(2) there: what another thread starts in between, and not by posix_spawn(2) with
+/// POSIX_SPAWN_CLOEXEC_DEFAULT as libuv and we do, inherits both ends.
+#[cfg(target_os = "macos")]
+fn both_ends() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let (read, write) = nix::unistd::pipe()?;
+    for end in [&read, &write] {
+        fcntl(end, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    }
+    Ok((read, write))
+}
+
 /// Marks a pipe's end as one that says EAGAIN instead of waiting.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop)

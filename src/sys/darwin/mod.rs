@@ -1,11 +1,11 @@
 //! macOS: no program can be run by its descriptor, and none is made a child without fork(2) or posix_spawn(2).
 
-pub(crate) mod closing;
 pub(crate) mod clone;
+pub(crate) mod closing;
 pub(crate) mod files;
 pub(crate) mod private_copy;
-pub(crate) mod stack;
 pub(crate) mod spawn;
+pub(crate) mod stack;
 pub(crate) mod trial;
 pub(crate) mod volfs;
 pub(crate) mod wait;

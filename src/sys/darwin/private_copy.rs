@@ -22,8 +22,10 @@ impl PrivateCopy {
     /// EXDEV, ENOTSUP: the file is on another volume than temporary files are, or on one without clones. EBADF: it may not
     /// be read.
     pub(crate) fn of(file: BorrowedFd<'_>) -> Result<PrivateCopy, Errno> {
-        let mut copy = PrivateCopy { place: mkdtemp(&std::env::temp_dir().join("command-root-XXXXXX"))?, directory: None };
-        let directory = File::open(&copy.place).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+        let mut copy =
+            PrivateCopy { place: mkdtemp(&std::env::temp_dir().join("command-root-XXXXXX"))?, directory: None };
+        let directory =
+            File::open(&copy.place).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
         // SAFETY: both descriptors are open, the name is a C string.
         let cloned = unsafe { libc::fclonefileat(file.as_raw_fd(), directory.as_fd().as_raw_fd(), NAME.as_ptr(), 0) };
         copy.directory = Some(directory);

@@ -22,8 +22,7 @@ pub(crate) struct Spawn {
     flags: c_int,
 }
 
-const PLAIN: c_int =
-    libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_CLOEXEC_DEFAULT;
+const PLAIN: c_int = libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_CLOEXEC_DEFAULT;
 
 impl Spawn {
     pub(crate) fn new() -> Result<Spawn, Errno> {

@@ -66,9 +66,8 @@ fn knows_beneath() -> bool {
         // SAFETY: stat is plain numbers, for which zero is a value.
         let mut found: libc::stat = unsafe { std::mem::zeroed() };
         // SAFETY: the descriptor is open, the name a C string; the struct is there to be filled.
-        let answer = unsafe {
-            libc::fstatat(directory.as_raw_fd(), c"..".as_ptr(), &raw mut found, libc::AT_RESOLVE_BENEATH)
-        };
+        let answer =
+            unsafe { libc::fstatat(directory.as_raw_fd(), c"..".as_ptr(), &raw mut found, libc::AT_RESOLVE_BENEATH) };
         Errno::result(answer) == Err(Errno::ENOTCAPABLE)
     })
 }

@@ -1,7 +1,7 @@
 //! FreeBSD: what the standard library and nix do not have, or must not be used for between rfork and exec.
 
-pub(crate) mod closing;
 pub(crate) mod clone;
+pub(crate) mod closing;
 pub(crate) mod files;
 pub(crate) mod syscall;
 pub(crate) mod trial;
