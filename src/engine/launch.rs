@@ -4,6 +4,7 @@
 use super::{AT_ONCE as EVENTS, Bounds, Done, Ending, Run, engine, lock, run};
 use crate::failure::{Failure, Reason, Step, io_failure};
 use crate::process::{Child, Patience, Request, Started, start};
+use crate::sys::clone;
 use crate::sys::poll::Poll;
 use nix::errno::Errno;
 use std::collections::VecDeque;
@@ -104,7 +105,7 @@ impl Launcher {
         drop(queue);
         match launch {
             Some(launch) => {
-                launch.fail(Failure::new(Step::Fork, "clone3", Errno::ECANCELED).because(Reason::Aborted));
+                launch.fail(Failure::new(Step::Fork, clone::CALL, Errno::ECANCELED).because(Reason::Aborted));
             }
             None => interrupt.abort(),
         }

@@ -2,6 +2,7 @@
 
 use super::plan::Move;
 use crate::failure::Step;
+use crate::sys::child_calls::names;
 use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::RawFd;
 
@@ -132,24 +133,26 @@ impl Act {
             Act::NewSession => "setsid",
             Act::JoinGroup(_) => "setpgid",
             Act::TakeForeground { .. } | Act::TakeTerminal(_) => "ioctl",
-            Act::SetLimit { .. } => "prlimit64",
+            Act::SetLimit { .. } => names::SET_LIMIT,
             Act::SetNice(_) => "setpriority",
             Act::HoldList(_) => "openat",
             Act::EnterRoot(_) | Act::ChangeDirectory(_) => "fchdir",
             Act::ChangeRoot => "chroot",
             Act::SetUmask(_) => "umask",
-            Act::Move(Move::Park { .. } | Move::Place { .. }) => "dup3",
+            Act::Move(Move::Park { .. } | Move::Place { .. }) => names::DUPLICATE,
             Act::Move(Move::Stay { .. }) => "fcntl",
             Act::Move(Move::Close { .. }) => "close",
             Act::Move(Move::CloseRange { .. }) | Act::CloseListed { .. } => "close_range",
             Act::SetGroups(_) => "setgroups",
-            Act::SetGid(_) => "setresgid",
-            Act::SetUid(_) => "setresuid",
+            Act::SetGid(_) => names::SET_GID,
+            Act::SetUid(_) => names::SET_UID,
             Act::InheritCapabilities(_) => "capset",
-            Act::KeepCapabilities | Act::RaiseCapabilities(_) | Act::DieWith { .. } | Act::SetNoNewPrivs => "prctl",
+            Act::KeepCapabilities | Act::RaiseCapabilities(_) => "prctl",
+            Act::DieWith { .. } => names::DIE_WITH,
+            Act::SetNoNewPrivs => names::NO_NEW_PRIVS,
             Act::ChangeDirectoryTo(_) => "chdir",
-            Act::SetAffinity(_) => "sched_setaffinity",
-            Act::ResetSignals => "rt_sigaction",
+            Act::SetAffinity(_) => names::AFFINITY,
+            Act::ResetSignals => names::SIGNALS,
         }
     }
 

@@ -1,10 +1,12 @@
 //! What a child is made to be, beside what it runs: plain values, owned, the same for every way of starting.
 
-use crate::failure::{Failure, Result, Step};
+use crate::failure::{Failure, Reason, Result, Step};
 use crate::sys;
+use crate::sys::clone;
+use crate::sys::files::{HELD, open_at};
 use crate::sys::namespaces::{self, IdRange};
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag};
 use std::ffi::{CString, c_int};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
@@ -117,9 +119,8 @@ impl Place {
         match self {
             Place::Held(fd) => sys::fd::duplicate_of(fd).map_err(Failure::at(step, "fcntl")),
             Place::Path { from, path } => {
-                let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
                 let from = from.as_ref().map_or(AT_FDCWD, AsFd::as_fd);
-                let fd = openat(from, path.as_c_str(), flags, Mode::empty()).and_then(sys::fd::lift);
+                let fd = open_at(from, path, HELD | OFlag::O_DIRECTORY).and_then(sys::fd::lift);
                 fd.map_err(|errno| Failure::new(step, "open", errno).about(path.to_string_lossy()))
             }
         }
@@ -127,6 +128,26 @@ impl Place {
 }
 
 impl Attributes {
+    /// An error that names the first of those asked for that this system has no way to give.
+    pub(super) fn available(&self) -> Result<()> {
+        let asked = [
+            ("pdeathsig", self.pdeathsig.is_some(), Step::Pdeathsig),
+            ("cpuAffinity", self.affinity.is_some(), Step::Affinity),
+            ("noNewPrivs", self.no_new_privs, Step::NoNewPrivs),
+            ("namespaces", self.namespaces.flags != 0, Step::Namespaces),
+            ("uidMappings", !self.namespaces.uid_map.is_empty(), Step::Namespaces),
+            ("gidMappings", !self.namespaces.gid_map.is_empty(), Step::Namespaces),
+            ("ambientCaps", self.ambient != 0, Step::Caps),
+            ("cgroup", self.cgroup.is_some(), Step::Cgroup),
+        ];
+        match asked.into_iter().find(|(name, asked, _)| *asked && sys::ABSENT.contains(name)) {
+            None => Ok(()),
+            Some((name, _, step)) => {
+                Err(Failure::new(step, clone::CALL, Errno::ENOSYS).because(Reason::Unavailable).detail(name))
+            }
+        }
+    }
+
     /// Whether it becomes somebody else on its way to exec, by which the kernel takes away what the memory that it
     /// runs in may be (PR_GET_DUMPABLE).
     pub(super) fn changes_identity(&self) -> bool {

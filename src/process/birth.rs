@@ -3,7 +3,7 @@
 use super::attributes::Attributes;
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::sys;
-use crate::sys::clone::{Birth, Memory};
+use crate::sys::clone::{self, Birth, Memory};
 use crate::sys::namespaces;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -52,15 +52,16 @@ pub(super) fn failed(errno: Errno, birth: &Birth) -> Failure {
         Errno::EPERM | Errno::EINVAL | Errno::ENOSPC | Errno::EUSERS if birth.namespaces != 0 => Step::Namespaces,
         _ if birth.cgroup.is_some() => Step::Cgroup,
         Errno::ENOSYS if birth.namespaces & namespaces::TIME != 0 => {
-            let failure = Failure::new(Step::Namespaces, "clone3", errno).because(Reason::Unavailable);
+            let failure = Failure::new(Step::Namespaces, clone::CALL, errno).because(Reason::Unavailable);
             return failure.detail("namespaces: a new time namespace, by clone3(2),");
         }
         _ => Step::Fork,
     };
-    Failure::new(step, "clone3", errno)
+    Failure::new(step, clone::CALL, errno)
 }
 
 /// Whether clone3(2) did not take what only it can do. Nothing was made then.
 pub(super) fn is_refused(failure: &Failure) -> bool {
-    failure.syscall == "clone3" && matches!(failure.errno, Errno::ENOSYS | Errno::EPERM | Errno::EINVAL | Errno::E2BIG)
+    failure.syscall == clone::CALL
+        && matches!(failure.errno, Errno::ENOSYS | Errno::EPERM | Errno::EINVAL | Errno::E2BIG)
 }

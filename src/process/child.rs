@@ -10,7 +10,6 @@ use crate::sys::clone::{Birth, Born, Memory, clone, wait_for_release};
 use crate::sys::signals::Blocked;
 use crate::sys::stack::Stack;
 use crate::sys::strings::Strings;
-use crate::sys::syscall::syscall;
 use crate::sys::{child_calls as calls, closing};
 use nix::errno::Errno;
 use std::ffi::{CString, c_char, c_void};
@@ -37,7 +36,7 @@ struct Frame {
 struct Errand {
     acts: *const [Act],
     program: RawFd,
-    /// By which it is run; null: by execveat, and the descriptor itself.
+    /// By which it is run; null: by the descriptor itself.
     path: *const c_char,
     argv: *const *const c_char,
     envp: *const *const c_char,
@@ -142,7 +141,7 @@ impl Body {
 
     /// Where in the start it is by then, and the call that it makes there.
     pub(super) fn place(&self, at: usize) -> (Step, &'static str) {
-        let exec = if self.0.path.is_none() { "execveat" } else { "execve" };
+        let exec = if self.0.path.is_none() { calls::names::EXEC_HELD } else { "execve" };
         self.act(at).map_or((Step::Exec, exec), |act| (act.step(), act.syscall()))
     }
 }
@@ -158,7 +157,7 @@ impl Drop for Body {
     }
 }
 
-/// The child's life. It ends in exec or in exit_group(127).
+/// The child's life. It ends in exec or with code 127.
 ///
 /// # Safety
 /// `errand` is an [`Errand`] whose parts stay as they are until the child has let go of this memory; every signal is
@@ -183,10 +182,7 @@ unsafe extern "C" fn live(errand: *const c_void) -> ! {
         errno = exec(errand);
     }
     tell(errand, at, errno);
-    loop {
-        // SAFETY: it does not return.
-        unsafe { syscall(libc::SYS_exit_group, [127, 0, 0, 0, 0, 0]) };
-    }
+    calls::end(127)
 }
 
 fn tell(errand: &Errand, at: u32, errno: i32) {
@@ -196,9 +192,8 @@ fn tell(errand: &Errand, at: u32, errno: i32) {
     frame.errno.store(errno, Ordering::Release);
     if let Some(pipe) = errand.pipe {
         let report: Report = [at as i32, errno];
-        let size = size_of::<Report>();
-        // SAFETY: `report` outlives the call. Nobody can be told if it fails; the parent then sees the pipe's end.
-        unsafe { syscall(libc::SYS_write, [pipe as usize, report.as_ptr() as usize, size, 0, 0, 0]) };
+        // SAFETY: numbers, of which every byte is one.
+        calls::tell(pipe, unsafe { slice::from_raw_parts(report.as_ptr().cast(), size_of::<Report>()) });
     }
 }
 
@@ -260,14 +255,7 @@ fn set_groups(Groups { first, count, optional }: Groups) -> i32 {
 
 /// Runs what the descriptor holds, whatever has its name by now. It comes back only with an errno.
 fn exec(errand: &Errand) -> i32 {
-    if !errand.path.is_null() {
-        let args = [errand.path as usize, errand.argv as usize, errand.envp as usize, 0, 0, 0];
-        // SAFETY: a C string, and arrays of C strings that end with a null; the errand's owner keeps them.
-        return -(unsafe { syscall(libc::SYS_execve, args) }) as i32;
-    }
-    let empty = c"".as_ptr() as usize;
-    let flags = libc::AT_EMPTY_PATH as usize;
-    let args = [errand.program as usize, empty, errand.argv as usize, errand.envp as usize, flags, 0];
-    // SAFETY: argv and envp are arrays of C strings that end with a null; the errand's owner keeps them.
-    -(unsafe { syscall(libc::SYS_execveat, args) }) as i32
+    let Errand { program, path, argv, envp, .. } = *errand;
+    // SAFETY: a C string, and arrays of C strings that end with a null; the errand's owner keeps them.
+    unsafe { if path.is_null() { calls::exec_held(program, argv, envp) } else { calls::exec(path, argv, envp) } }
 }

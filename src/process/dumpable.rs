@@ -6,7 +6,7 @@
 
 use super::attributes::Attributes;
 use crate::failure::{Failure, Result, Step};
-use crate::sys::clone::Memory;
+use crate::sys::clone::{self, Memory};
 use crate::sys::{dumpable, identity};
 use nix::errno::Errno;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -61,7 +61,7 @@ impl Dumpable {
         let waited = CHANGED.wait_timeout_while(lock(), limit, busy);
         let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() {
-            return Err(Failure::new(Step::Fork, "clone3", Errno::ETIMEDOUT).detail("another start stands still"));
+            return Err(Failure::new(Step::Fork, clone::CALL, Errno::ETIMEDOUT).detail("another start stands still"));
         }
         if maps {
             state.mapping = true;

@@ -3,9 +3,9 @@
 use super::request::Stdio;
 use crate::failure::{Failure, Result, Step, io_failure};
 use crate::sys;
+use crate::sys::fd::PIPE_CALL;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
-use nix::unistd::pipe2;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
@@ -88,8 +88,7 @@ fn both_ends(index: usize) -> Result<(OwnedFd, OwnedFd)> {
         let (theirs, ours) = UnixStream::pair().map_err(|error| io_failure(Step::Fds, "socketpair", &error))?;
         return Ok((lift(theirs.into())?, lift(ours.into())?));
     }
-    let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(Failure::at(Step::Fds, "pipe2"))?;
-    let (read, write) = (lift(read)?, lift(write)?);
+    let (read, write) = sys::fd::pipe().map_err(Failure::at(Step::Fds, PIPE_CALL))?;
     Ok(if index == STDIN { (read, write) } else { (write, read) })
 }
 

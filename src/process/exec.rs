@@ -27,12 +27,12 @@ pub(super) struct Exec {
 impl Exec {
     /// What execve(2) is given. None: execveat(2) is given the descriptor itself. The interpreter of a script is told by
     /// what path it was found (`$0`), and execveat says /dev/fd/N there.
-    pub(super) fn path(self, subject: &Subject, program: RawFd) -> Option<CString> {
+    pub(super) fn path(&self, subject: &Subject, program: RawFd) -> Option<CString> {
         match (subject, self.way) {
             (Subject::Path(path), _) => Some(path.clone()),
             (_, Some(ExecWay::ProcFd)) if self.script => CString::new(format!("/dev/fd/{program}")).ok(),
             (_, Some(ExecWay::ProcFd)) => Some(proc::path_of(program)),
-            (_, Some(ExecWay::Execveat) | None) => None,
+            (_, Some(ExecWay::Held) | None) => None,
         }
     }
 }
@@ -89,17 +89,17 @@ impl<'a> Tries<'a> {
     /// handler cannot open: there every machine but our own is taken for one that is handled.
     fn keep_at_once(way: ExecWay, program: &Program) -> bool {
         let handled = HANDLED.load(Ordering::Relaxed);
-        if way == ExecWay::Execveat && handled == 0 {
+        if way == ExecWay::Held && handled == 0 {
             return false; // and nothing is read
         }
         program.handled_machine().is_some_and(|machine| match way {
-            ExecWay::Execveat => u32::from(machine) + 1 == handled,
+            ExecWay::Held => u32::from(machine) + 1 == handled,
             ExecWay::ProcFd => machine != OUR_MACHINE,
         })
     }
 
-    pub(super) fn exec(&self) -> Exec {
-        self.exec
+    pub(super) fn exec(&self) -> &Exec {
+        &self.exec
     }
 
     /// After a failure: whether to try once more. An error: why the start failed.
@@ -112,7 +112,7 @@ impl<'a> Tries<'a> {
                 Some(wait) => std::thread::sleep(*wait),
                 None => return Err(failure),
             },
-            (Errno::ENOSYS | Errno::EPERM, Some(program)) if self.exec.way == Some(ExecWay::Execveat) => {
+            (Errno::ENOSYS | Errno::EPERM, Some(program)) if self.exec.way == Some(ExecWay::Held) => {
                 self.turn_to_proc(program, failure)?;
             }
             (Errno::ENOENT, Some(program)) if self.may_be_handled(program) => self.exec.keep = true,

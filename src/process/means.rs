@@ -4,13 +4,12 @@ use super::attributes::{Attributes, Place};
 use super::request::{Cwd, Request};
 use crate::failure::{Failure, Result, Step};
 use crate::sys;
+use crate::sys::fd::PIPE_CALL;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
-use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
-use nix::unistd::pipe2;
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -79,8 +78,7 @@ fn open_terminal() -> Result<OwnedFd> {
 /// EBADF for what is no directory of cgroup v2, as clone3(2) says.
 fn open_cgroup(place: &Place) -> Result<OwnedFd> {
     let directory = place.open(Step::Cgroup)?;
-    let found = fstatfs(&directory).map_err(Failure::at(Step::Cgroup, "fstatfs"))?;
-    if found.filesystem_type() == CGROUP2_SUPER_MAGIC {
+    if sys::cgroup::is_one(directory.as_fd()) {
         return Ok(directory);
     }
     Err(Failure::new(Step::Cgroup, "clone3", Errno::EBADF).detail("it is no directory of cgroup v2"))
@@ -99,9 +97,8 @@ impl Gate {
         if !attributes.namespaces.new_user() {
             return Ok(None);
         }
-        let (child, parent) = pipe2(OFlag::O_CLOEXEC).map_err(Failure::at(Step::Fds, "pipe2"))?;
-        let lift = |fd| sys::fd::lift(fd).map_err(Failure::at(Step::Fds, "fcntl"));
-        Ok(Some(Gate { child: lift(child)?, parent: lift(parent)? }))
+        let (child, parent) = sys::fd::pipe().map_err(Failure::at(Step::Fds, PIPE_CALL))?;
+        Ok(Some(Gate { child, parent }))
     }
 
     pub(super) fn numbers(&self) -> (RawFd, RawFd) {

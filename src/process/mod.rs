@@ -9,6 +9,10 @@ mod birth;
 mod child;
 mod dumpable;
 mod ends;
+#[cfg(target_os = "linux")]
+mod exec;
+#[cfg(not(target_os = "linux"))]
+#[path = "exec_bsd.rs"]
 mod exec;
 mod means;
 mod order;
@@ -18,6 +22,8 @@ mod reap;
 mod refused;
 mod request;
 mod settle;
+#[cfg(target_os = "macos")]
+mod spawned;
 mod start;
 mod table;
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(crate) struct Child {
     pid: libc::pid_t,
     /// None where clone makes none.
     pidfd: Option<OwnedFd>,
+    /// Where there is no pidfd: what becomes readable at its end.
+    end: Option<OwnedFd>,
     scope: Scope,
     /// Reaped when it is dropped, not when it is seen to have ended: whoever still knows it by its number, its own or
     /// its group's, must not hit another.
@@ -33,7 +35,8 @@ pub(crate) struct Child {
 
 impl Child {
     pub(super) fn new(pid: libc::pid_t, pidfd: Option<OwnedFd>, scope: Scope, kept: bool) -> Child {
-        Child { pid, pidfd, scope, kept: kept || scope == Scope::Group, reaped: Mutex::new(false) }
+        let kept = kept || scope == Scope::Group;
+        Child { pid, pidfd, end: pidfd::watch(pid), scope, kept, reaped: Mutex::new(false) }
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -51,7 +54,7 @@ impl Child {
 
     /// What becomes readable at its end. None: one has to look, now and then.
     pub(crate) fn pollable(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().map(AsFd::as_fd)
+        self.pidfd.as_ref().or(self.end.as_ref()).map(AsFd::as_fd)
     }
 
     /// How it ended, if it has. It is reaped by that, unless it is kept. ECHILD: it has been reaped.

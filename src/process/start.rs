@@ -3,23 +3,24 @@
 use super::birth::{self, Joining};
 use super::child::{Body, Kept};
 use super::dumpable::{Dumpable, memory_for};
-use super::ends::{Ends, lift};
+use super::ends::Ends;
 use super::exec::{Exec, Tries};
 use super::means::{Gate, Means};
 use super::reap::Child;
 use super::request::{Found, Patience, Request};
 use super::settle::settle;
+#[cfg(target_os = "macos")]
+use super::spawned;
 use super::table::Table;
 use super::watch::Watch;
 use super::ways::ways;
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::program::{Image, Program, Wish};
 use crate::sys;
-use crate::sys::clone::{Born, Memory};
+use crate::sys::clone::{self, Born, Memory};
+use crate::sys::fd::PIPE_CALL;
 use crate::sys::strings::Strings;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::unistd::pipe2;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
@@ -38,8 +39,9 @@ pub(crate) fn start(request: &Request, patience: &Patience) -> Result<Started> {
 
 pub(super) fn start_by(memory: Memory, request: &Request, patience: &Patience) -> Result<Started> {
     if patience.is_aborted() {
-        return Err(Failure::new(Step::Fork, "clone3", Errno::ECANCELED).because(Reason::Aborted));
+        return Err(Failure::new(Step::Fork, clone::CALL, Errno::ECANCELED).because(Reason::Aborted));
     }
+    request.attributes.available()?;
     let means = Means::open(request)?;
     let found = request.target.open(&means)?;
     let envp = request.environment.strings();
@@ -96,7 +98,7 @@ struct Whole<'a> {
 }
 
 /// Makes one child and waits until it runs the program.
-fn attempt(memory: Memory, whole: &Whole<'_>, exec: Exec, patience: &Patience) -> Result<Child> {
+fn attempt(memory: Memory, whole: &Whole<'_>, exec: &Exec, patience: &Patience) -> Result<Child> {
     let Some(cgroup) = &whole.means.cgroup else { return attempt_in(None, memory, whole, exec, patience) };
     match attempt_in(Some(Joining::by_birth(cgroup)), memory, whole, exec, patience) {
         Err(failure) if birth::is_refused(&failure) => {
@@ -110,7 +112,7 @@ fn attempt_in(
     joining: Option<Joining>,
     memory: Memory,
     whole: &Whole<'_>,
-    exec: Exec,
+    exec: &Exec,
     patience: &Patience,
 ) -> Result<Child> {
     let Whole { image, envp, means, ends, request } = whole;
@@ -119,13 +121,19 @@ fn attempt_in(
     let gate = Gate::for_child_of(attributes)?;
     let table = Table::lay(image, means, ends, pipe.as_ref(), attributes)?;
     let acts = table.todo(request, means, gate.as_ref(), joining.as_ref(), exec.keep).acts();
+    let path = exec.path(&image.subject, table.program);
+    #[cfg(target_os = "macos")]
+    if let Some(pid) = spawned::spawn(&acts, path.as_deref(), (&image.argv, envp), exec.is_looked_at()) {
+        let child = Child::new(pid, None, request.scope, request.kept);
+        return exec.confirm(image, &child).map(|()| child);
+    }
     let kept = Kept {
         argv: Arc::clone(&image.argv),
         envp: Arc::clone(envp),
         _attributes: Arc::clone(attributes),
         _cwd: means.path(),
     };
-    let body = Body::new(acts, (table.program, exec.path(&image.subject, table.program)), kept, table.errors);
+    let body = Body::new(acts, (table.program, path), kept, table.errors);
     let mut body = body.map_err(Failure::at(Step::Fork, "mmap"))?;
 
     let until = patience.until();
@@ -150,7 +158,10 @@ fn attempt_in(
     }
     // Where that failed the child has seen its gate closed, and ended.
     settled?;
-    watched.map(|()| child)
+    watched?;
+    #[cfg(target_os = "macos")]
+    exec.confirm(image, &child)?;
+    Ok(child)
 }
 
 /// Through which a child tells how far it is, where it has a copy of our memory.
@@ -165,11 +176,11 @@ impl ErrorPipe {
         if memory == Memory::Shared {
             return Ok(None);
         }
-        let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(Failure::at(Step::Fds, "pipe2"))?;
+        let (ours, theirs) = sys::fd::pipe().map_err(Failure::at(Step::Fds, PIPE_CALL))?;
         // A script that stays open comes after those of stdio.
         let beyond = count as RawFd + 1;
         let theirs = sys::fd::duplicate_above(theirs.as_raw_fd(), beyond).map_err(Failure::at(Step::Fds, "fcntl"))?;
-        Ok(Some(ErrorPipe { ours: lift(ours)?, theirs }))
+        Ok(Some(ErrorPipe { ours, theirs }))
     }
 
     /// Ours alone, so that it ends when the child's does.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+#[cfg(target_os = "linux")]
 use std::path::Path;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -41,10 +42,17 @@ pub(super) fn read_interpreter(file: &File) -> Option<Interpreter> {
     }
 }
 
-/// Whether the file begins as an ELF file does.
-pub(super) fn is_elf(file: &File) -> bool {
+/// How a program of this system begins.
+#[cfg(not(target_os = "macos"))]
+const MAGICS: [[u8; 4]; 1] = [*b"\x7fELF"];
+/// mach-o/loader.h and fat.h: of one kind of machine, or of several.
+#[cfg(target_os = "macos")]
+const MAGICS: [[u8; 4]; 3] = [[0xcf, 0xfa, 0xed, 0xfe], [0xca, 0xfe, 0xba, 0xbe], [0xca, 0xfe, 0xba, 0xbf]];
+
+/// Whether the file begins as a program does.
+pub(super) fn is_program(file: &File) -> bool {
     let mut magic = [0; 4];
-    file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"\x7fELF"
+    file.read_exact_at(&mut magic, 0).is_ok() && MAGICS.contains(&magic)
 }
 
 /// What follows `#!` in the first 256 bytes, as fs/binfmt_script.c reads it: an interpreter and one argument, which
@@ -102,6 +110,7 @@ impl Elf<'_> {
     }
 
     /// e_machine
+    #[cfg(target_os = "linux")]
     fn machine(&self) -> Option<u16> {
         self.number(self.head, (18, 2), (18, 2)).map(|machine| machine as u16)
     }
@@ -132,6 +141,7 @@ impl Elf<'_> {
 
 /// The machine (e_machine) of an ELF file that the kernel itself would not have said ENOENT of: one without a loader,
 /// or whose loader can be opened.
+#[cfg(target_os = "linux")]
 pub(super) fn complete_elf(file: &File) -> Option<u16> {
     let mut head = [0; LINE];
     let read = file.read_at(&mut head, 0).ok()?;
@@ -178,7 +188,7 @@ mod tests {
         let own = File::open("/proc/self/exe").unwrap();
         let Some(Interpreter::Loader(loader)) = read_interpreter(&own) else { panic!("no loader") };
         assert!(Path::new(&loader).exists(), "{loader}");
-        assert!(is_elf(&own));
+        assert!(is_program(&own));
     }
 
     /// A file of this process's own that holds `bytes`.
@@ -226,7 +236,7 @@ mod tests {
         for path in ["/etc/passwd", "/dev/null"] {
             let file = File::open(path).unwrap();
             assert_eq!(read_interpreter(&file), None);
-            assert!(!is_elf(&file));
+            assert!(!is_program(&file));
         }
     }
 }

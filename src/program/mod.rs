@@ -10,7 +10,9 @@ use crate::failure::{Failure, Reason, Result, Step};
 use crate::root::Directory;
 use crate::sys;
 use crate::sys::files::NOT_READABLE;
-use interpreter::{Interpreter, complete_elf, read_interpreter};
+#[cfg(target_os = "linux")]
+use interpreter::complete_elf;
+use interpreter::{Interpreter, read_interpreter};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{FileStat, SFlag, fstat};
@@ -49,9 +51,11 @@ impl Identity {
     }
 }
 
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "these numbers have other widths elsewhere")]
 impl From<&FileStat> for Identity {
     fn from(stat: &FileStat) -> Identity {
-        Identity { dev: stat.st_dev, ino: stat.st_ino, kind: stat.st_mode & SFlag::S_IFMT.bits() }
+        let kind = (stat.st_mode & SFlag::S_IFMT.bits()).into();
+        Identity { dev: stat.st_dev as u64, ino: stat.st_ino, kind }
     }
 }
 
@@ -109,17 +113,40 @@ impl Program {
                 Err(failure.because(Reason::ScriptDenied).detail(format!("its interpreter is {}", line.interpreter())))
             }
             Some(_) => Ok(()),
-            None => {
-                let what = "running a program that may not be read, without execveat(2),";
-                Err(failure.because(Reason::Unavailable).detail(what))
-            }
+            None => Err(failure.because(Reason::Unavailable).detail(UNREADABLE)),
         }
     }
 
     /// The machine of an ELF file of which ENOENT can only mean that somebody runs it in the kernel's place
     /// (binfmt_misc), who does not take a close-on-exec descriptor. Never a script.
+    #[cfg(target_os = "linux")]
     pub(crate) fn handled_machine(&self) -> Option<u16> {
         self.open_for_reading().ok().and_then(|file| complete_elf(&file))
+    }
+
+    /// The same, as an interpreter can read it by /dev/fd/N in the child: where the kernel hands on there what is open, and
+    /// does not open the file anew, it has to be open for reading, and for this child alone.
+    fn for_interpreter(self: &Arc<Self>) -> Result<Arc<Program>> {
+        if !sys::proc::HANDS_ON {
+            return Ok(Arc::clone(self));
+        }
+        let fd = OwnedFd::from(self.open_anew().map_err(|failure| Failure { step: Step::Script, ..failure })?);
+        Ok(Arc::new(Program { fd, size: self.size, found: self.found.clone(), sealed: None }))
+    }
+
+    /// A clone of it that nobody else finds.
+    #[cfg(target_os = "macos")]
+    pub(crate) fn private_copy(&self) -> Result<sys::private_copy::PrivateCopy> {
+        let file = self.open_for_reading().map_err(|failure| Failure { step: Step::Exec, ..failure })?;
+        sys::private_copy::PrivateCopy::of(file.as_fd()).map_err(|errno| {
+            let failure = Failure::new(Step::Exec, "fclonefileat", errno);
+            match errno {
+                Errno::EXDEV | Errno::ENOTSUP | Errno::EROFS => failure
+                    .because(Reason::Unavailable)
+                    .detail("running a program that is on another volume than temporary files are"),
+                _ => failure,
+            }
+        })
     }
 
     fn interpreter(&self) -> Option<Interpreter> {
@@ -131,6 +158,11 @@ impl Program {
         if self.sealed.is_some() || is_readable(&self.fd) {
             return sys::fd::duplicate(self.fd.as_raw_fd()).map(File::from).map_err(Failure::at(Step::Open, "fcntl"));
         }
+        self.open_anew()
+    }
+
+    /// The very file that is held, for reading, with an offset of its own.
+    fn open_anew(&self) -> Result<File> {
         let file = sys::files::reopen(self.fd.as_fd(), READING).or_else(|errno| match &self.found {
             // What is held is found by its name where nothing else finds it, if it has that name still.
             Some((root, name)) => root.resolve(name, READING),
@@ -144,6 +176,13 @@ impl Program {
         Err(Failure::new(Step::Open, "fstat", Errno::ESTALE).detail("another file has its name by now"))
     }
 }
+
+/// Of what cannot be told before the start whether it is a script.
+const UNREADABLE: &str = if cfg!(target_os = "linux") {
+    "running a program that may not be read, without execveat(2),"
+} else {
+    "running a program that may not be read, and may be a script,"
+};
 
 /// What is opened is a regular file, unless its name was given to another meanwhile: that is then not waited for.
 const READING: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);

@@ -2,7 +2,7 @@
 //! find a script's interpreter from the process's own root and open the script again by name, which both undo what a
 //! Root is for.
 
-use super::interpreter::{Interpreter, ScriptLine, is_elf};
+use super::interpreter::{Interpreter, ScriptLine, is_program};
 use super::{Program, Seal};
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::root::Directory;
@@ -92,7 +92,7 @@ impl Image {
                 .detail(format!("scripts (without a /dev/fd that is {what}, by which an interpreter reads them)")));
         }
         if wish.scripts == Scripts::Kernel {
-            return Ok(Image { script: Some(Arc::clone(&program)), ..plain(program) });
+            return by_kernel(program, &line, wish);
         }
         by_interpreter(program, &line, wish)
     }
@@ -110,6 +110,31 @@ fn has_dev_fd(root: Option<&OwnedFd>) -> bool {
     }
 }
 
+/// Exec finds the interpreter itself, and hands on where the script is: /dev/fd/N.
+#[cfg(not(target_os = "macos"))]
+fn by_kernel(script: Arc<Program>, _line: &ScriptLine, wish: &Wish<'_>) -> Result<Image> {
+    let script = script.for_interpreter()?;
+    Ok(Image { subject: Subject::Held(Arc::clone(&script)), argv: Arc::clone(wish.argv), script: Some(script) })
+}
+
+/// Exec would hand on the name by which it found the script, which is none that lasts: its part is done here.
+#[cfg(target_os = "macos")]
+fn by_kernel(script: Arc<Program>, line: &ScriptLine, wish: &Wish<'_>) -> Result<Image> {
+    let called = c_string(line.name.clone())?;
+    let argument = line.argument.clone().map(c_string).transpose()?;
+    let argv = interpreted(called.clone(), argument, wish)?;
+    Ok(Image { subject: Subject::Path(called), argv, script: Some(script.for_interpreter()?) })
+}
+
+/// What an interpreter is told: its name, its argument, where the script is, and the script's own arguments.
+fn interpreted(called: CString, argument: Option<CString>, wish: &Wish<'_>) -> Result<Arc<Strings>> {
+    let mut argv = vec![called];
+    argv.extend(argument);
+    argv.push(c_string(format!("/dev/fd/{}", wish.number).into_bytes())?);
+    argv.extend(wish.argv.iter().skip(1).cloned());
+    Ok(Arc::new(Strings::new(argv)))
+}
+
 fn by_interpreter(script: Arc<Program>, line: &ScriptLine, wish: &Wish<'_>) -> Result<Image> {
     if line.name.is_empty() {
         return Err(Failure::new(Step::Script, "read", Errno::ENOEXEC).detail("its first line names no interpreter"));
@@ -123,14 +148,11 @@ fn by_interpreter(script: Arc<Program>, line: &ScriptLine, wish: &Wish<'_>) -> R
         Some(_) => interpreter.seal(&Seal { sha256: None }, || true)?,
         None => interpreter,
     };
-    if interpreter.open_for_reading().is_ok_and(|file| !is_elf(&file)) {
-        return Err(denied(line, "which is no ELF program itself"));
+    if interpreter.open_for_reading().is_ok_and(|file| !is_program(&file)) {
+        return Err(denied(line, NO_PROGRAM));
     }
-    let mut argv = vec![argv0];
-    argv.extend(argument);
-    argv.push(c_string(format!("/dev/fd/{}", wish.number).into_bytes())?);
-    argv.extend(wish.argv.iter().skip(1).cloned());
-    Ok(Image { subject: Subject::Held(interpreter), argv: Arc::new(Strings::new(argv)), script: Some(script) })
+    let argv = interpreted(argv0, argument, wish)?;
+    Ok(Image { subject: Subject::Held(interpreter), argv, script: Some(script.for_interpreter()?) })
 }
 
 /// The interpreter's name beneath the Root, what it is called, and its argument. `#!/usr/bin/env X` is X by the child's
@@ -167,6 +189,9 @@ fn denied(line: &ScriptLine, why: &str) -> Failure {
     let failure = Failure::new(Step::Script, "read", Errno::ENOEXEC).because(Reason::ScriptDenied);
     failure.detail(format!("its interpreter is {}, {why}", line.interpreter()))
 }
+
+const NO_PROGRAM: &str =
+    if cfg!(target_os = "macos") { "which is no Mach-O program itself" } else { "which is no ELF program itself" };
 
 /// The line was cut at its first NUL.
 fn c_string(bytes: Vec<u8>) -> Result<CString> {

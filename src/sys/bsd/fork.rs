@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 use std::ffi::c_void;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 
 /// What the child runs; it never comes back.
 pub(crate) type Entry = unsafe extern "C" fn(argument: *const c_void) -> !;
@@ -14,6 +14,15 @@ pub(crate) enum Memory {
     Shared,
     /// It has a copy, as after fork(2).
     Copied,
+}
+
+/// What kind of process is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth {
+    pub(crate) memory: Memory,
+    /// None: there are no such things here.
+    pub(crate) namespaces: u64,
+    pub(crate) cgroup: Option<RawFd>,
 }
 
 /// A process that was just made.

@@ -16,6 +16,13 @@ pub(crate) enum Status {
     Signal(i32),
 }
 
+impl Status {
+    /// From what wait(2) writes of a process that has ended.
+    pub(crate) fn of(word: i32) -> Status {
+        if libc::WIFEXITED(word) { Status::Code(libc::WEXITSTATUS(word)) } else { Status::Signal(libc::WTERMSIG(word)) }
+    }
+}
+
 /// A child of this process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Id<'a> {

@@ -1,8 +1,10 @@
-//! /dev/fd, by which an interpreter reads a script; and what Linux has of processes in /proc, which is not there.
+//! /dev/fd, by which an interpreter reads a script.
 
 use nix::sys::statfs::fstatfs;
-use std::ffi::CString;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
+
+/// Whether opening /dev/fd/N hands on what is open there, instead of opening the file anew.
+pub(crate) const HANDS_ON: bool = true;
 
 /// Of what kind /dev/fd has to be. (FreeBSD's devfs has a /dev/fd too, of 0 to 2.)
 pub(crate) const FILE_SYSTEM: &str = if cfg!(target_os = "macos") { "devfs" } else { "fdescfs" };
@@ -10,15 +12,4 @@ pub(crate) const FILE_SYSTEM: &str = if cfg!(target_os = "macos") { "devfs" } el
 /// Whether a process finds what it has open in this directory, the one at /dev/fd.
 pub(crate) fn shows_descriptors(directory: BorrowedFd<'_>) -> bool {
     fstatfs(directory).is_ok_and(|found| found.filesystem_type_name() == FILE_SYSTEM)
-}
-
-/// Never: there is no path that is a file whatever its name.
-pub(crate) fn is_there() -> bool {
-    false
-}
-
-/// Where a process finds a descriptor of its own.
-pub(crate) fn path_of(fd: RawFd) -> CString {
-    // There is no NUL in it.
-    CString::new(format!("/dev/fd/{fd}")).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-pub(crate) use crate::sys::bsd::fork::{Born, Entry, Memory};
+pub(crate) use crate::sys::bsd::fork::{Birth, Born, Entry, Memory};
 
 /// The name of the call, for errors.
 pub(crate) const CALL: &str = "fork";
@@ -16,7 +16,7 @@ pub(crate) const CALL: &str = "fork";
 /// # Safety
 /// `entry` must keep to what is safe in a signal handler: other threads may have held locks at this moment.
 pub(crate) unsafe fn clone(
-    _memory: Memory,
+    _birth: &Birth,
     _stack: &mut super::stack::Stack,
     _alive: &AtomicU32,
     entry: Entry,

@@ -11,7 +11,7 @@ const ROOM: usize = 1024;
 
 /// Closes every descriptor from `first` to `last`; 0, or an errno: ENOSYS where it cannot be told which there are. To be
 /// called between fork and exec: no allocation.
-pub(crate) fn close_range(first: u32, last: u32) -> i32 {
+pub(crate) fn close_range(first: u32, last: u32, _list: Option<u32>) -> i32 {
     if close_listed(first, last) || close_each(first, last) { 0 } else { libc::ENOSYS }
 }
 
@@ -51,3 +51,6 @@ fn close(fd: u32) {
     // SAFETY: a child's own descriptor, which nothing of ours uses after this. EBADF: it was not open.
     unsafe { libc::close(fd as c_int) };
 }
+
+/// No list is needed, so nothing is opened by name, before a chroot or after.
+pub(crate) fn hold_list(_list: u32) {}

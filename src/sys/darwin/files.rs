@@ -17,11 +17,11 @@ pub(crate) const HELD: OFlag = OFlag::from_bits_retain(libc::O_EXEC);
 pub(crate) const NOT_READABLE: OFlag = HELD.union(OFlag::O_WRONLY);
 
 /// openat(2), close-on-exec. With [`HELD`] nothing is run or waited for by it: a directory is opened to be searched, a
-/// file to be read or, where that is not allowed, to be executed (EACCES: neither is), a link is opened itself; of what
-/// else there is EACCES is said.
+/// file to be read or, where that is not allowed, to be executed (EACCES: neither is), a link that is not followed is
+/// opened itself; of what else there is EACCES is said.
 pub(crate) fn open_at(directory: BorrowedFd<'_>, name: &CStr, flags: OFlag) -> Result<OwnedFd, Errno> {
     if flags.contains(HELD) && !flags.contains(OFlag::O_DIRECTORY) {
-        return hold(directory, name);
+        return hold(directory, name, flags & OFlag::O_NOFOLLOW);
     }
     openat(directory, name, flags | OFlag::O_CLOEXEC, Mode::empty())
 }
@@ -29,13 +29,20 @@ pub(crate) fn open_at(directory: BorrowedFd<'_>, name: &CStr, flags: OFlag) -> R
 /// As often as a name may lead to another file between the look and the opening.
 const TRIES: usize = 32;
 
-fn hold(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+/// `last`: O_NOFOLLOW, or nothing.
+fn hold(directory: BorrowedFd<'_>, name: &CStr, last: OFlag) -> Result<OwnedFd, Errno> {
+    let look = if last.is_empty() { AtFlags::empty() } else { AtFlags::AT_SYMLINK_NOFOLLOW };
     for _ in 0..TRIES {
-        let stat = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let stat = fstatat(directory, name, look)?;
+        let open = |flags: OFlag| openat(directory, name, flags | OFlag::O_CLOEXEC, Mode::empty());
         let opened = match kind(&stat) {
-            SFlag::S_IFDIR => openat(directory, name, SEARCH, Mode::empty()),
-            SFlag::S_IFLNK => openat(directory, name, LINK, Mode::empty()),
-            SFlag::S_IFREG => open_file(directory, name, &stat),
+            SFlag::S_IFDIR => open(HELD | OFlag::O_DIRECTORY | last),
+            SFlag::S_IFLNK => open(OFlag::from_bits_retain(libc::O_SYMLINK)),
+            SFlag::S_IFREG if leads_elsewhere(directory, name, &stat)? => return Err(Errno::ELOOP),
+            SFlag::S_IFREG => open(OFlag::O_NONBLOCK | OFlag::O_NOCTTY | last).or_else(|errno| match errno {
+                Errno::EACCES => open(HELD | last),
+                _ => Err(errno),
+            }),
             _ => return Err(Errno::EACCES),
         };
         match opened {
@@ -48,21 +55,10 @@ fn hold(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     Err(Errno::EAGAIN)
 }
 
-const SEARCH: OFlag = HELD.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
-const LINK: OFlag = OFlag::from_bits_retain(libc::O_SYMLINK).union(OFlag::O_CLOEXEC);
-const READ: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_NOCTTY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
-const EXECUTE: OFlag = HELD.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
-
-/// ELOOP: what looks like a file of another device than its directory's is one of /dev/fd, which leads wherever this
-/// process has something open.
-fn open_file(directory: BorrowedFd<'_>, name: &CStr, stat: &FileStat) -> Result<OwnedFd, Errno> {
-    if fstat(directory)?.st_dev != stat.st_dev {
-        return Err(Errno::ELOOP);
-    }
-    match openat(directory, name, READ, Mode::empty()) {
-        Err(Errno::EACCES) => openat(directory, name, EXECUTE, Mode::empty()),
-        other => other,
-    }
+/// Whether what looks like a file of a directory is on another device than that: one of /dev/fd, which leads wherever
+/// this process has something open. (Only directories are mounted upon.)
+fn leads_elsewhere(directory: BorrowedFd<'_>, name: &CStr, stat: &FileStat) -> Result<bool, Errno> {
+    Ok(!name.to_bytes().contains(&b'/') && fstat(directory)?.st_dev != stat.st_dev)
 }
 
 fn kind(stat: &FileStat) -> SFlag {

@@ -10,6 +10,8 @@ use nix::sys::stat::Mode;
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+pub(crate) use crate::sys::bsd::absent::trial::*;
+
 /// What a child comes with here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Children {

@@ -6,13 +6,24 @@
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::fd::BorrowedFd;
 
 /// The path by which the kernel finds what is held.
 pub(crate) fn path_of(held: BorrowedFd<'_>) -> Result<CString, Errno> {
     let stat = fstat(held)?;
     CString::new(format!("/.vol/{}/{}", stat.st_dev, stat.st_ino)).map_err(|_| Errno::EINVAL)
+}
+
+const PREFIX: &[u8] = b"/.vol/";
+
+/// Whether it is a path made by [`path_of`].
+///
+/// # Safety
+/// A C string.
+pub(super) unsafe fn is_of_it(path: *const c_char) -> bool {
+    // SAFETY: nothing is read beyond the first byte that differs, and the NUL does.
+    (0..PREFIX.len()).all(|at| PREFIX.get(at).copied() == Some(unsafe { *path.add(at) } as u8))
 }
 
 /// Whether the program that a child runs, standing still before its first instruction, is the file that is held. EPERM:

@@ -8,10 +8,11 @@ use std::ffi::c_int;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exit {
     pub(crate) status: Status,
+    pub(crate) core_dumped: bool,
     pub(crate) usage: libc::rusage,
 }
 
-pub(super) fn reap(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
+pub(crate) fn reap(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
     let mut status = 0;
     let mut usage = no_usage();
     // SAFETY: both pointers are to values that outlive the call.
@@ -21,16 +22,11 @@ pub(super) fn reap(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
     }
     // Bytes here, KiB elsewhere.
     usage.ru_maxrss /= 1024;
-    let status = if libc::WIFEXITED(status) {
-        Status::Code(libc::WEXITSTATUS(status))
-    } else {
-        Status::Signal(libc::WTERMSIG(status))
-    };
-    Ok(Some(Exit { status, usage }))
+    Ok(Some(Exit { status: Status::of(status), core_dumped: libc::WCOREDUMP(status), usage }))
 }
 
 /// Its usage is what proc_pid_rusage(3) tells: times, page faults that needed reading, and its size.
-pub(super) fn peek(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
+pub(crate) fn peek(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
     let info = by_waitid(pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)?;
     if info.si_signo == 0 {
         return Ok(None);
@@ -41,15 +37,15 @@ pub(super) fn peek(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
     } else {
         Status::Signal(info.si_status)
     };
-    Ok(Some(Exit { status, usage: usage_so_far(pid) }))
+    Ok(Some(Exit { status, core_dumped: info.si_code == libc::CLD_DUMPED, usage: usage_so_far(pid) }))
 }
 
-pub(super) fn wait(pid: libc::pid_t) -> Result<(), Errno> {
+pub(crate) fn wait(pid: libc::pid_t) -> Result<(), Errno> {
     by_waitid(pid, libc::WEXITED | libc::WNOWAIT).map(drop)
 }
 
 /// Never: a child that is made by volfs stands still until it has been looked at, and may not be woken by anybody else.
-pub(super) fn is_stopped(_pid: libc::pid_t) -> Result<bool, Errno> {
+pub(crate) fn is_stopped(_pid: libc::pid_t) -> Result<bool, Errno> {
     Ok(false)
 }
 

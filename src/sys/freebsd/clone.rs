@@ -10,7 +10,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-pub(crate) use crate::sys::bsd::fork::{Born, Entry, Memory};
+pub(crate) use crate::sys::bsd::fork::{Birth, Born, Entry, Memory};
 
 /// The name of the call, for errors.
 pub(crate) const CALL: &str = "rfork";
@@ -27,13 +27,13 @@ unsafe extern "C" {
 /// `entry` must keep to what may be done between rfork and exec: no allocation, lock, panic or libc wrapper. With shared
 /// memory all that `argument` leads to must stay as it is meanwhile.
 pub(crate) unsafe fn clone(
-    memory: Memory,
+    birth: &Birth,
     stack: &mut Stack,
     alive: &AtomicU32,
     entry: Entry,
     argument: *const c_void,
 ) -> Result<Born, Errno> {
-    if memory == Memory::Copied {
+    if birth.memory == Memory::Copied {
         // SAFETY: the caller's promise.
         return unsafe { fork(entry, argument) };
     }

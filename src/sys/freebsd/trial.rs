@@ -1,6 +1,6 @@
 //! What this kernel offers, found by trying it once.
 
-use super::clone::{Born, Entry, Memory, clone};
+use super::clone::{Birth, Born, Entry, Memory, clone};
 use super::pidfd::{self, Id};
 use super::signals::Blocked;
 use super::syscall::{EXIT, FEXECVE, syscall};
@@ -8,6 +8,8 @@ use crate::sys::stack::Stack;
 use nix::errno::Errno;
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+pub(crate) use crate::sys::bsd::absent::trial::*;
 
 /// What a child comes with here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +38,12 @@ pub(crate) fn children(may_share: bool) -> Result<Children, Errno> {
 fn run(entry: Entry, argument: *const c_void) -> Result<(), Errno> {
     let mut stack = Stack::take()?;
     let alive = AtomicU32::new(1);
+    let plain = Birth { memory: Memory::Shared, namespaces: 0, cgroup: None };
     let born = {
         let _blocked = Blocked::all();
         // SAFETY: the entry below makes system calls only; what it uses is kept until this returns, and by then it has
         // ended.
-        unsafe { clone(Memory::Shared, &mut stack, &alive, entry, argument) }
+        unsafe { clone(&plain, &mut stack, &alive, entry, argument) }
     };
     stack.give_back();
     let Born { pid, .. } = born?;
@@ -58,7 +61,7 @@ unsafe extern "C" fn write_word(word: *const c_void) -> ! {
 }
 
 /// fexecve(2): without a descriptor it says EBADF where it is there.
-pub(crate) fn fexecve() -> bool {
+pub(crate) fn exec_held() -> bool {
     let none: [*const c_void; 1] = [std::ptr::null()];
     let (argv, envp) = (none.as_ptr() as usize, none.as_ptr() as usize);
     // SAFETY: descriptor -1 can hold no program, so this process goes on; the pointers are to valid arrays.

@@ -8,6 +8,7 @@ use std::ffi::c_int;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exit {
     pub(crate) status: Status,
+    pub(crate) core_dumped: bool,
     pub(crate) usage: libc::rusage,
 }
 
@@ -29,31 +30,26 @@ unsafe extern "C" {
     ) -> libc::pid_t;
 }
 
-pub(super) fn reap(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
+pub(crate) fn reap(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
     look(pid, libc::WEXITED | libc::WNOHANG)
 }
 
-pub(super) fn peek(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
+pub(crate) fn peek(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
     look(pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
 }
 
-pub(super) fn wait(pid: libc::pid_t) -> Result<(), Errno> {
+pub(crate) fn wait(pid: libc::pid_t) -> Result<(), Errno> {
     look(pid, libc::WEXITED | libc::WNOWAIT).map(drop)
 }
 
-pub(super) fn is_stopped(pid: libc::pid_t) -> Result<bool, Errno> {
+pub(crate) fn is_stopped(pid: libc::pid_t) -> Result<bool, Errno> {
     let stopped = by_wait6(pid, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT)?;
     Ok(stopped.is_some_and(|(status, _)| libc::WIFSTOPPED(status)))
 }
 
 fn look(pid: libc::pid_t, options: c_int) -> Result<Option<Exit>, Errno> {
     let Some((status, usages)) = by_wait6(pid, options)? else { return Ok(None) };
-    let status = if libc::WIFEXITED(status) {
-        Status::Code(libc::WEXITSTATUS(status))
-    } else {
-        Status::Signal(libc::WTERMSIG(status))
-    };
-    Ok(Some(Exit { status, usage: usages.own }))
+    Ok(Some(Exit { status: Status::of(status), core_dumped: libc::WCOREDUMP(status), usage: usages.own }))
 }
 
 /// None: there is nothing to tell.

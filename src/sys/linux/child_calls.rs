@@ -281,3 +281,48 @@ fn call(number: libc::c_long, [a, b, c]: [usize; 3]) -> i32 {
 fn errno_of(answer: isize) -> i32 {
     if answer < 0 { -answer as i32 } else { 0 }
 }
+
+/// Writes what a parent may be waiting for. Nobody can be told if it fails: the parent then sees the pipe's end.
+pub(crate) fn tell(pipe: RawFd, bytes: &[u8]) {
+    call(libc::SYS_write, [pipe as usize, bytes.as_ptr() as usize, bytes.len()]);
+}
+
+/// exit_group(2)
+pub(crate) fn end(code: i32) -> ! {
+    loop {
+        call(libc::SYS_exit_group, [code as usize, 0, 0]);
+    }
+}
+
+/// execve(2); it comes back only with an errno.
+///
+/// # Safety
+/// A C string, and arrays of C strings that end with a null.
+pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp: *const *const c_char) -> i32 {
+    call(libc::SYS_execve, [path as usize, argv as usize, envp as usize])
+}
+
+/// Runs what the descriptor holds, whatever has its name by now: execveat(2) with AT_EMPTY_PATH. It comes back only with
+/// an errno.
+///
+/// # Safety
+/// Arrays of C strings that end with a null.
+pub(crate) unsafe fn exec_held(program: RawFd, argv: *const *const c_char, envp: *const *const c_char) -> i32 {
+    let flags = libc::AT_EMPTY_PATH as usize;
+    let args = [program as usize, c"".as_ptr() as usize, argv as usize, envp as usize, flags, 0];
+    // SAFETY: the caller's promise.
+    errno_of(unsafe { syscall(libc::SYS_execveat, args) })
+}
+
+/// What the calls above are called, for errors.
+pub(crate) mod names {
+    pub(crate) const SET_LIMIT: &str = "prlimit64";
+    pub(crate) const DUPLICATE: &str = "dup3";
+    pub(crate) const SET_GID: &str = "setresgid";
+    pub(crate) const SET_UID: &str = "setresuid";
+    pub(crate) const DIE_WITH: &str = "prctl";
+    pub(crate) const NO_NEW_PRIVS: &str = "prctl";
+    pub(crate) const AFFINITY: &str = "sched_setaffinity";
+    pub(crate) const SIGNALS: &str = "rt_sigaction";
+    pub(crate) const EXEC_HELD: &str = "execveat";
+}

@@ -1,5 +1,6 @@
 //! Linux: what the standard library and nix do not have, or must not be used for between clone and exec.
 
+pub(crate) mod cgroup;
 pub(crate) mod child_calls;
 pub(crate) mod clone;
 pub(crate) mod closing;
@@ -18,3 +19,6 @@ pub(crate) mod proc;
 pub(crate) mod signals;
 pub(crate) mod syscall;
 pub(crate) mod trial;
+
+/// Attributes that no child can be given here.
+pub(crate) const ABSENT: &[&str] = &[];

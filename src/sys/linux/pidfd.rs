@@ -1,7 +1,7 @@
 //! Children by descriptor, or by number where there is no descriptor: waitid, pidfd_send_signal, kill.
 
 use nix::errno::Errno;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// How a process ended, and what it used.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +88,11 @@ pub(crate) fn kill_group(pgid: libc::pid_t, signal: i32) -> Result<(), Errno> {
     }
     // SAFETY: numbers only.
     Errno::result(unsafe { libc::kill(-pgid, signal) }).map(drop)
+}
+
+/// None: the pidfd is what becomes readable at the end, or one has to look, now and then.
+pub(crate) fn watch(_pid: libc::pid_t) -> Option<OwnedFd> {
+    None
 }
 
 fn look(child: Id<'_>, options: i32) -> Result<Option<Exit>, Errno> {

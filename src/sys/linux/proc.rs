@@ -15,6 +15,9 @@ pub(crate) fn is_there() -> bool {
     directory.is_ok_and(|fd| fstatfs(&fd).is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC))
 }
 
+/// Whether opening /dev/fd/N hands on what is open there, instead of opening the file anew.
+pub(crate) const HANDS_ON: bool = false;
+
 /// Of what kind /dev/fd has to be.
 pub(crate) const FILE_SYSTEM: &str = "procfs";
 

@@ -47,7 +47,7 @@ fn is_passing(errno: Errno) -> bool {
 }
 
 /// execveat(2) by descriptor: without one it says EBADF where it is there, before it looks at anything else.
-pub(crate) fn execveat() -> bool {
+pub(crate) fn exec_held() -> bool {
     execveat_nothing(libc::AT_EMPTY_PATH) == Errno::EBADF
 }
 
