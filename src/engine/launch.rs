@@ -183,7 +183,7 @@ pub(crate) fn launch_here(request: Request, input: Vec<u8>, bounds: Bounds) -> E
     let failed = |failure| Ending::failed(failure, bounds.called.elapsed());
     let poll = match Poll::new() {
         Ok(poll) => poll,
-        Err(error) => return failed(io_failure(Step::Fds, "epoll_create1", &error)),
+        Err(error) => return failed(io_failure(Step::Fds, Poll::CALL, &error)),
     };
     let patience = Patience::new(bounds.deadline, Arc::default(), true);
     let Started { child, streams } = match start(&request, &patience) {

@@ -83,7 +83,7 @@ impl Engine {
 
     /// One that does nothing until [`Engine::turn`] is called.
     pub(crate) fn idle() -> Result<Arc<Engine>> {
-        let poll = Poll::new().map_err(|error| io_failure(Step::Fds, "epoll_create1", &error))?;
+        let poll = Poll::new().map_err(|error| io_failure(Step::Fds, Poll::CALL, &error))?;
         Ok(Arc::new(Engine { poll, table: Mutex::default() }))
     }
 

@@ -138,6 +138,11 @@ impl Program {
     #[cfg(target_os = "macos")]
     pub(crate) fn private_copy(&self) -> Result<sys::private_copy::PrivateCopy> {
         let file = self.open_for_reading().map_err(|failure| Failure { step: Step::Exec, ..failure })?;
+        let stat = fstat(&file).map_err(Failure::at(Step::Exec, "fstat"))?;
+        if stat.st_mode & (libc::S_ISUID | libc::S_ISGID) != 0 {
+            let failure = Failure::new(Step::Exec, "fclonefileat", Errno::ENOTSUP).because(Reason::Unavailable);
+            return Err(failure.detail("running a set-user-ID program, which a copy would not be,"));
+        }
         sys::private_copy::PrivateCopy::of(file.as_fd()).map_err(|errno| {
             let failure = Failure::new(Step::Exec, "fclonefileat", errno);
             match errno {

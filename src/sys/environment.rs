@@ -2,8 +2,15 @@
 
 use std::ffi::{CStr, CString, c_char};
 
+#[cfg(not(target_os = "macos"))]
 unsafe extern "C" {
     static environ: *const *const c_char;
+}
+
+// environ(7): a library has no `environ` of its own to name.
+#[cfg(target_os = "macos")]
+unsafe extern "C" {
+    fn _NSGetEnviron() -> *const *const *const c_char;
 }
 
 /// A copy of all that is in `environ`. Only for the thread that also changes it, which in Node is the main one:
@@ -12,7 +19,10 @@ pub(crate) fn snapshot() -> Vec<CString> {
     let mut copy = Vec::new();
     // SAFETY: environ is null or an array of strings that ends with a null; who calls is the one that changes it.
     unsafe {
+        #[cfg(not(target_os = "macos"))]
         let mut entry = environ;
+        #[cfg(target_os = "macos")]
+        let mut entry = *_NSGetEnviron();
         while !entry.is_null() && !(*entry).is_null() {
             copy.push(CStr::from_ptr(*entry).to_owned());
             entry = entry.add(1);

@@ -16,6 +16,9 @@ pub(crate) enum Interest {
 }
 
 impl Poll {
+    /// The call that [`Poll::new`] may fail at, for errors.
+    pub(crate) const CALL: &str = if cfg!(target_os = "linux") { "epoll_create1" } else { "kqueue" };
+
     pub(crate) fn new() -> io::Result<Poll> {
         // `polling` keeps its descriptors to itself, so they cannot be lifted: low numbers are taken while it opens them.
         let _low = super::fd::hold_low()?;

@@ -58,7 +58,7 @@ fn hold(directory: BorrowedFd<'_>, name: &CStr, last: OFlag) -> Result<OwnedFd, 
 /// Whether what looks like a file of a directory is on another device than that: one of /dev/fd, which leads wherever
 /// this process has something open. (Only directories are mounted upon.)
 fn leads_elsewhere(directory: BorrowedFd<'_>, name: &CStr, stat: &FileStat) -> Result<bool, Errno> {
-    Ok(!name.to_bytes().contains(&b'/') && fstat(directory)?.st_dev != stat.st_dev)
+    Ok(!name.to_bytes().contains(&b'/') && fstatat(directory, c".", AtFlags::empty())?.st_dev != stat.st_dev)
 }
 
 fn kind(stat: &FileStat) -> SFlag {
