@@ -40,11 +40,12 @@ const PROC_PIDREGIONPATHINFO: c_int = 8;
 /// As many mappings as are looked at; the program's own is the lowest.
 const MAPPINGS: usize = 8;
 
+/// sys/proc_info.h: struct proc_regioninfo, and the same with the file that is mapped.
 #[repr(C)]
 struct Region {
     _before: [u32; 4],
     _offset: u64,
-    _between: [u32; 12],
+    _between: [u32; 14],
     address: u64,
     size: u64,
 }
@@ -54,6 +55,9 @@ struct RegionOfFile {
     region: Region,
     file: libc::vnode_info_path,
 }
+
+// As the kernel counts it; with another size it would say ENOMEM.
+const _: () = assert!(size_of::<Region>() == 96);
 
 /// The file behind the lowest mapping that is a file's.
 fn first_mapped(pid: libc::pid_t) -> Result<libc::vinfo_stat, Errno> {
