@@ -3,6 +3,7 @@
 use super::values::Failure;
 use crate::process::ways::{ExecWay, Ways, ways};
 use crate::root;
+use crate::sys;
 use crate::sys::clone::Memory;
 use crate::sys::{files, trial};
 use napi::Either;
@@ -40,7 +41,7 @@ impl Probe {
     fn by(ways: &Ways) -> Probe {
         let (user_namespaces, no_new_privs) = (trial::user_namespaces(), trial::no_new_privs());
         Probe {
-            platform: std::env::consts::OS,
+            platform: if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS },
             resolve: match root::in_use() {
                 root::Resolver::Kernel => files::RESOLVER,
                 root::Resolver::Walk => "walk",
@@ -81,7 +82,7 @@ fn attributes(user_namespaces: bool, no_new_privs: bool) -> Vec<&'static str> {
         "cgroup",
     ];
     const OF_USER_NAMESPACES: [&str; 3] = ["uidMappings", "gidMappings", "gidMappingsEnableSetgroups"];
-    let mut names = ALWAYS.to_vec();
+    let mut names: Vec<&'static str> = ALWAYS.into_iter().filter(|name| !sys::ABSENT.contains(name)).collect();
     names.extend(no_new_privs.then_some("noNewPrivs"));
     names.extend(OF_USER_NAMESPACES.iter().filter(|_| user_namespaces));
     names

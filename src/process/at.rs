@@ -6,9 +6,9 @@ use crate::failure::{Failure, Result, Step};
 use crate::program::Program;
 use crate::root::Directory;
 use crate::sys;
+use crate::sys::files::{HELD, open_at};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::fcntl::{AT_FDCWD, OFlag};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) struct At {
 impl At {
     pub(super) fn find(&self, means: &Means) -> Result<Program> {
         let last = if self.follow { OFlag::empty() } else { OFlag::O_NOFOLLOW };
-        let flags = OFlag::O_PATH | last;
+        let flags = HELD | last;
         let fd = match (&self.from, &means.chroot, &means.begin) {
             (Some(from), ..) => self.open(Some(from), flags),
             (None, Some(root), begin) => self.find_inside(root, begin, flags),
@@ -39,7 +39,7 @@ impl At {
 
     fn open(&self, from: Option<&OwnedFd>, flags: OFlag) -> Result<OwnedFd> {
         let from = from.map_or(AT_FDCWD, AsFd::as_fd);
-        let fd = openat(from, self.path.as_c_str(), flags | OFlag::O_CLOEXEC, Mode::empty()).and_then(sys::fd::lift);
+        let fd = open_at(from, &self.path, flags).and_then(sys::fd::lift);
         fd.map_err(Failure::at(Step::Resolve, "openat"))
     }
 

@@ -21,6 +21,7 @@ mod reap;
 #[cfg(test)]
 mod refused;
 mod request;
+#[cfg(target_os = "linux")]
 mod settle;
 #[cfg(target_os = "macos")]
 mod spawned;

@@ -8,6 +8,7 @@ use super::exec::{Exec, Tries};
 use super::means::{Gate, Means};
 use super::reap::Child;
 use super::request::{Found, Patience, Request};
+#[cfg(target_os = "linux")]
 use super::settle::settle;
 #[cfg(target_os = "macos")]
 use super::spawned;
@@ -142,6 +143,7 @@ fn attempt_in(
     let Born { pid, pidfd } = body.make(&birth).map_err(|errno| birth::failed(errno, &birth))?;
     let child = Child::new(pid, pidfd, request.scope, request.kept);
     let settled = gate.map_or(Ok(()), |gate| {
+        #[cfg(target_os = "linux")]
         settle(pid, attributes)?;
         dumpable.mapped();
         gate.open();

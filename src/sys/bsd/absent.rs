@@ -3,8 +3,6 @@
 
 /// Namespaces, and the id maps of user namespaces.
 pub(crate) mod namespaces {
-    use nix::errno::Errno;
-
     pub(crate) const USER: u64 = 1;
     pub(crate) const MOUNT: u64 = 2;
     pub(crate) const CGROUP: u64 = 4;
@@ -26,23 +24,6 @@ pub(crate) mod namespaces {
 
     pub(crate) fn setgroups_denied() -> bool {
         false
-    }
-
-    #[derive(Debug)]
-    pub(crate) struct Proc;
-
-    impl Proc {
-        pub(crate) fn of(_pid: libc::pid_t) -> Result<Proc, Errno> {
-            Err(Errno::ENOSYS)
-        }
-
-        pub(crate) fn write_map(&self, _file: &str, _map: &[IdRange]) -> Result<(), Errno> {
-            Err(Errno::ENOSYS)
-        }
-
-        pub(crate) fn allow_setgroups(&self, _allowed: bool) -> Result<(), Errno> {
-            Err(Errno::ENOSYS)
-        }
     }
 }
 

@@ -1,6 +1,4 @@
-//! Resource limits by their names, and of other processes.
-
-use nix::errno::Errno;
+//! Resource limits by their names.
 
 pub(crate) const NOFILE: u32 = libc::RLIMIT_NOFILE as u32;
 
@@ -26,14 +24,4 @@ pub(crate) fn resource(name: &str) -> Option<u32> {
 pub(crate) fn limit(soft: u64, hard: u64) -> libc::rlimit {
     let number = |value| if value == u64::MAX { libc::RLIM_INFINITY } else { value as libc::rlim_t };
     libc::rlimit { rlim_cur: number(soft), rlim_max: number(hard) }
-}
-
-/// ENOSYS: limits are a process's own to set.
-pub(crate) fn raise_hard_limit(_pid: libc::pid_t, _resource: u32, _hard: u64) -> Result<(), Errno> {
-    Err(Errno::ENOSYS)
-}
-
-/// ENOSYS: only those who are in a new user namespace need it.
-pub(crate) fn set_nice_of(_pid: libc::pid_t, _nice: i32) -> Result<(), Errno> {
-    Err(Errno::ENOSYS)
 }
