@@ -6,6 +6,7 @@ use super::values::c_string;
 use crate::failure::{Failure, Reason, Result, Step};
 use crate::process::{self, CpuSet, Cwd, Place};
 use crate::sys;
+use crate::sys::child_calls::names;
 use crate::sys::namespaces::{self, IdRange};
 use napi::Either;
 use napi_derive::napi;
@@ -77,7 +78,7 @@ impl Attributes {
             pdeathsig: self.pdeathsig,
             rlimits: self.rlimits.into_iter().map(limit).collect::<Result<_>>()?,
             nice: self.nice,
-            affinity: self.cpu_affinity.map(CpuSet::of),
+            affinity: self.cpu_affinity.map(cpus).transpose()?,
             no_new_privs: self.no_new_privs,
             keep_fds: self.keep_fds,
             chroot: self.chroot.map(|given| place(given, when, Step::Chroot)).transpose()?,
@@ -97,6 +98,11 @@ fn limit(Rlimit { name, soft, hard }: Rlimit) -> Result<process::Limit> {
     let number = |value: f64| if value.is_finite() { value as u64 } else { u64::MAX };
     let resource = sys::limits::resource(&name).ok_or_else(|| unknown(Step::Rlimits, "prlimit64", "rlimits", &name))?;
     Ok(process::Limit { resource, soft: number(soft), hard: number(hard) })
+}
+
+/// EINVAL as the kernel says of CPUs that there are not.
+fn cpus(numbers: Vec<u32>) -> Result<CpuSet> {
+    CpuSet::of(numbers).ok_or_else(|| Failure::new(Step::Affinity, names::AFFINITY, Errno::EINVAL))
 }
 
 fn namespace(name: &str) -> Result<u64> {

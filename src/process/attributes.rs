@@ -54,15 +54,14 @@ pub(crate) struct Limit {
 pub(crate) struct CpuSet(Vec<u8>);
 
 impl CpuSet {
-    pub(crate) fn of(cpus: impl IntoIterator<Item = u32>) -> CpuSet {
+    /// None: this system's sets have no place for one of them.
+    pub(crate) fn of(cpus: impl IntoIterator<Item = u32>) -> Option<CpuSet> {
         let mut set = vec![0; sys::child_calls::CPU_SET_SIZE];
         for cpu in cpus {
-            if let Some(byte) = set.get_mut(cpu as usize / 8) {
-                *byte |= 1 << (cpu % 8);
-            }
+            *set.get_mut(cpu as usize / 8)? |= 1 << (cpu % 8);
         }
         // The kernel's sets are arrays of `unsigned long`, in the machine's own byte order: little on those we run on.
-        CpuSet(set)
+        Some(CpuSet(set))
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

@@ -84,7 +84,7 @@ fn the_process_is_as_dumpable_after_starts_as_somebody_else() {
     }
     let failed = Attributes { cgroup: None, pgid: Some(i32::MAX), ..somebody() };
     assert_eq!(said("exit", failed).unwrap_err().step, Step::Setpgid);
-    let late = Attributes { affinity: Some(super::CpuSet::of([8191])), ..somebody() };
+    let late = Attributes { affinity: super::CpuSet::of([8191]), ..somebody() };
     assert_eq!(said("exit", late).unwrap_err().step, Step::Affinity);
     assert_eq!(dumpable::get(), 1);
 }
