@@ -395,3 +395,51 @@ testWhere(
     }
   },
 )
+
+// ---- where it begins -------------------------------------------------------------------------------------
+
+for (const [title, options, lacking] of [
+  ['another user', { uid: 65534, gid: 65534 }, asRoot],
+  ['a new mount namespace', { namespaces: ['user', 'mount'], ...mapped }, withUserNamespaces],
+  ['nothing else', {}, undefined],
+] as const) {
+  testWhere(lacking, `the directory of this process is inherited, whoever may enter it: ${title}`, async (t) => {
+    const directory = path.join(scratch(t), 'closed')
+    const found = await askParent<unknown[]>('inherited-cwd.mjs', { args: [place, directory, JSON.stringify(options)] })
+    t.deepEqual(found, [true, true, true])
+  })
+}
+
+// ---- the first process of a pid namespace ------------------------------------------------------------------
+
+const first = { namespaces: ['user', 'pid'], ...mapped } as const
+
+testWhere(
+  withUserNamespaces,
+  'the first of a pid namespace is ended by SIGKILL, and all that it has started with it',
+  async (t) => {
+    const words = ['hold', '60000', 'sleep', '60000']
+    const timedOut = await commandRoot(root, 'reporter', words, { ...first, timeout: 1000 }).output()
+    t.deepEqual([timedOut.timedOut, timedOut.signal], [true, 'SIGKILL'])
+
+    const controller = new AbortController()
+    const aborted = commandRoot(root, 'reporter', words, { ...first, signal: controller.signal }).output()
+    setTimeout(() => controller.abort(), 300)
+    const error = await aborted.catch((reason: { output?: { signal: string } }) => reason)
+    t.is((error as { output?: { signal: string } }).output?.signal, 'SIGKILL')
+
+    const disposed = commandRoot(root, 'reporter', ['sleep', '60000'], first).spawn()
+    await disposed[Symbol.asyncDispose]()
+    t.is((await disposed.status).signal, 'SIGKILL')
+
+    // It does not hear SIGTERM.
+    const forced = await commandRoot(root, 'reporter', ['sleep', '60000'], {
+      ...first,
+      timeout: 1000,
+      killSignal: 'SIGTERM',
+      forceKillAfter: 200,
+    }).output()
+    t.is(forced.signal, 'SIGKILL')
+  },
+  test.serial,
+)

@@ -6,18 +6,22 @@ import test, { type ExecutionContext } from 'ava'
 import { commandRoot, openRoot } from 'command-root'
 import { rejects } from './support/fail.ts'
 import { askParent } from './support/parents.ts'
-import { asRoot, mapped, needs, openPlace, testWhere, withUserNamespaces } from './support/privileges.ts'
+import {
+  asRoot,
+  hierarchy,
+  mapped,
+  needs,
+  openPlace,
+  testWhere,
+  withGroups,
+  withUserNamespaces,
+} from './support/privileges.ts'
 import { without } from './support/programs.ts'
-import { isRoot, until } from './support/system.ts'
+import { until } from './support/system.ts'
 import { reports } from './support/ways.ts'
 
 const place = openPlace()
 const root = openRoot(place)
-
-const hierarchy = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((at) =>
-  fs.existsSync(path.join(at, 'cgroup.procs')),
-)
-const writable = needs('a cgroup v2 that may be written', isRoot && hierarchy !== undefined)
 
 /** A group of this test's own, and its path as its members see it. */
 function groupFor(t: ExecutionContext): { group: string; seen: string } {
@@ -32,7 +36,7 @@ function groupFor(t: ExecutionContext): { group: string; seen: string } {
 
 const own = () => /^0::(.*)$/m.exec(fs.readFileSync('/proc/self/cgroup', 'utf8'))?.[1]
 
-testWhere(writable, 'a path, a descriptor and a Root lead to the group', async (t) => {
+testWhere(withGroups, 'a path, a descriptor and a Root lead to the group', async (t) => {
   const { group, seen } = groupFor(t)
   using held = openRoot(group)
   const fd = fs.openSync(group, 'r')
@@ -47,26 +51,26 @@ testWhere(writable, 'a path, a descriptor and a Root lead to the group', async (
   t.is(own(), before)
 })
 
-testWhere(writable, 'the group is the root of a new cgroup namespace', async (t) => {
+testWhere(withGroups, 'the group is the root of a new cgroup namespace', async (t) => {
   const { group } = groupFor(t)
   for (const [way, report] of await reports(root, { cgroup: group, namespaces: ['cgroup'] }))
     t.is(report.cgroup, '/', way)
 })
 
-testWhere(writable ?? withUserNamespaces, 'with user, pid and cgroup namespaces', async (t) => {
+testWhere(withGroups ?? withUserNamespaces, 'with user, pid and cgroup namespaces', async (t) => {
   const { group } = groupFor(t)
   const options = { cgroup: group, namespaces: ['user', 'pid', 'cgroup'] as const, ...mapped }
   for (const [way, { cgroup, pid }] of await reports(root, options)) t.deepEqual([cgroup, pid], ['/', 1], way)
 })
 
-testWhere(writable, 'and another user', async (t) => {
+testWhere(withGroups, 'and another user', async (t) => {
   const { group, seen } = groupFor(t)
   for (const [way, { cgroup, uid }] of await reports(root, { cgroup: group, uid: 65534 }))
     t.deepEqual([cgroup, uid.split('\t')[0]], [seen, '65534'], way)
 })
 
 for (const refused of ['clone3', 'clone3,clone:pidfd=EINVAL']) {
-  testWhere(writable, `the same by cgroup.procs, without ${refused}`, async (t) => {
+  testWhere(withGroups, `the same by cgroup.procs, without ${refused}`, async (t) => {
     const { group, seen } = groupFor(t)
     const ask = (options: object) =>
       askParent<[string, string, number][]>('grouped.mjs', {
@@ -81,7 +85,7 @@ for (const refused of ['clone3', 'clone3,clone:pidfd=EINVAL']) {
 }
 
 testWhere(
-  writable,
+  withGroups,
   'a start in a frozen group comes to its end in time, and says where it stood',
   async (t) => {
     const { group } = groupFor(t)
@@ -97,7 +101,7 @@ testWhere(
 )
 
 const counted =
-  writable ??
+  withGroups ??
   needs(
     'the pids controller in version 2',
     fs.readFileSync(path.join(hierarchy ?? '', 'cgroup.subtree_control'), 'utf8').includes('pids'),

@@ -5,15 +5,12 @@ import fs from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
 import { runParent } from './support/parents.ts'
-import { openPlace } from './support/privileges.ts'
+import { hierarchy, openPlace } from './support/privileges.ts'
 import { isRoot, scratch } from './support/system.ts'
 
 const place = openPlace()
 for (let n = 0; n < 6; n++) fs.writeFileSync(path.join(place, `file-${n}`), '')
 
-const hierarchy = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((at) =>
-  fs.existsSync(path.join(at, 'cgroup.procs')),
-)
 const group = isRoot && hierarchy ? hierarchy : ''
 
 for (const [how, env] of [

@@ -1,18 +1,12 @@
 // The process that starts others is as it was: after any start, one that failed too, and after many at once.
 
-import fs from 'node:fs'
 import os from 'node:os'
-import path from 'node:path'
 import test from 'ava'
 import { askParent } from './support/parents.ts'
-import { mapped, openPlace, withUserNamespaces } from './support/privileges.ts'
+import { hierarchy, mapped, openPlace, withUserNamespaces } from './support/privileges.ts'
 import { isRoot } from './support/system.ts'
 
 const place = openPlace()
-
-const hierarchy = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((at) =>
-  fs.existsSync(path.join(at, 'cgroup.procs')),
-)
 
 /** What anybody may, what takes user namespaces, and what takes root. */
 const anybody: object[] = [

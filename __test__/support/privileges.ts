@@ -20,6 +20,12 @@ export const asRoot = needs('root', isRoot)
 export const withUserNamespaces = needs('user namespaces', probe().userNamespaces)
 export const mayRaiseLimits = asRoot ?? needs('CAP_SYS_RESOURCE', hasCapability(24))
 
+/** Where cgroup v2 is mounted. */
+export const hierarchy = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((at) =>
+  fs.existsSync(path.join(at, 'cgroup.procs')),
+)
+export const withGroups = asRoot ?? needs('a cgroup v2 that may be written', hierarchy !== undefined)
+
 /** Runs where it can, and says why where it cannot. */
 export function testWhere(
   lacking: Lacking,

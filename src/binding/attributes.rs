@@ -140,7 +140,7 @@ pub(super) fn cwd(path: Option<String>, root: Option<u32>, inside: bool, when: W
             _ if inside => Ok(Cwd::Here),
             When::Now => Ok(Cwd::Here),
             When::Later => {
-                Cwd::here().map(|here| Cwd::Place(Place::Held(here))).or_else(|failure| match failure.errno {
+                Cwd::here().map(Cwd::Inherited).or_else(|failure| match failure.errno {
                     // One that may not be searched cannot be held; it is handed on as it is, as by fork(2).
                     Errno::EACCES => Ok(Cwd::Here),
                     _ => Err(failure),

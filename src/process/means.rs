@@ -25,6 +25,9 @@ pub(super) struct Means {
 #[derive(Debug)]
 pub(super) enum Begin {
     Here,
+    /// By the rights that it has at first.
+    Inherited(OwnedFd),
+    /// By those that it has in the end.
     At(OwnedFd),
     /// A path that it finds itself, in its own root.
     Inside(Arc<CString>),
@@ -36,6 +39,9 @@ impl Means {
         let chroot = attributes.chroot.as_ref().map(|place| place.open(Step::Chroot)).transpose()?;
         let begin = match &request.cwd {
             Cwd::Inside(path) => Begin::Inside(Arc::clone(path)),
+            Cwd::Inherited(fd) => {
+                Begin::Inherited(sys::fd::duplicate_of(fd).map_err(Failure::at(Step::Chdir, "fcntl"))?)
+            }
             cwd => cwd.open()?.map_or(Begin::Here, Begin::At),
         };
         if attributes.namespaces.new_mount() && chroot.is_some() && matches!(begin, Begin::At(_)) {

@@ -55,6 +55,10 @@ impl Todo<'_> {
                 acts.push(Act::Unshare(namespaces::CGROUP as i32));
             }
         }
+        // Before anything is changed that this would take rights for.
+        if let Begin::Inherited(cwd) = &self.means.begin {
+            acts.push(Act::ChangeDirectory(cwd.as_raw_fd()));
+        }
         if asked.new_mount() {
             acts.extend(self.carried_over());
             acts.push(Act::Unshare(namespaces::MOUNT as i32));
@@ -145,7 +149,7 @@ impl Todo<'_> {
 
     fn change_directory(&self, acts: &mut Vec<Act>) {
         match &self.means.begin {
-            Begin::Here => {}
+            Begin::Here | Begin::Inherited(_) => {}
             // It is there already, by other rights perhaps than those that it has now.
             Begin::At(_) if self.attributes.namespaces.new_mount() => acts.push(Act::ChangeDirectoryTo(c".".into())),
             Begin::At(_) => acts.extend(self.cwd.map(Act::ChangeDirectory)),
@@ -155,8 +159,7 @@ impl Todo<'_> {
 
     fn restrict(&self, acts: &mut Vec<Act>) {
         let attributes = self.attributes;
-        let parent = std::process::id() as i32;
-        acts.extend(attributes.pdeathsig.map(|signal| Act::DieWith { parent, signal }));
+        acts.extend(attributes.pdeathsig.map(|signal| Act::DieWith { parent: std::process::id() as i32, signal }));
         acts.extend(attributes.affinity.as_ref().map(|set| {
             let bytes = set.bytes();
             Act::SetAffinity(Cpus { first: bytes.as_ptr(), count: bytes.len() })

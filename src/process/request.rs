@@ -70,8 +70,10 @@ pub(crate) enum Environment {
 pub(crate) enum Cwd {
     /// Where the starting process is.
     Here,
-    /// A directory as it was named at the call, or where this process was then: for a start that may happen after it
-    /// has gone elsewhere.
+    /// Where it was at the call: for a start that may happen after it has gone elsewhere. As inherited: whether the child
+    /// could enter it by its own rights does not matter.
+    Inherited(OwnedFd),
+    /// A directory as it was named at the call.
     Place(Place),
     /// A path that the child itself finds, once it has its own root.
     Inside(Arc<CString>),
@@ -164,7 +166,7 @@ impl Cwd {
     /// The directory to begin in, held from here on; None: as it is.
     pub(super) fn open(&self) -> Result<Option<OwnedFd>> {
         match self {
-            Cwd::Here | Cwd::Inside(_) => Ok(None),
+            Cwd::Here | Cwd::Inherited(_) | Cwd::Inside(_) => Ok(None),
             Cwd::Place(place) => place.open(Step::Chdir).map(Some),
             Cwd::Beneath { root, name } => match root.resolve(name, HELD | OFlag::O_DIRECTORY) {
                 Ok(fd) => Ok(Some(fd)),
