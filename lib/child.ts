@@ -9,11 +9,12 @@ import { channel } from 'node:diagnostics_channel'
 import { addAbortListener, EventEmitter } from 'node:events'
 import { Socket } from 'node:net'
 import type { Ending, Failure, Request, Started } from '#binding'
+import { binding } from './binding.ts'
 import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
 import { engine, type Hold } from './engine.ts'
 import { AbortError, emittedBySpawn, failureError, isFailure, killError, thrownBySpawn } from './errors.ts'
 import type { Plan } from './options.ts'
-import { connect, connectNothing, handOver, type Slot } from './streams.ts'
+import { connect, handOver, type Slot } from './streams.ts'
 import type { CommandStatus, Child as PublicChild, ResourceUsage } from './types.ts'
 import { MAX_INT32, signalNumber } from './validate.ts'
 
@@ -24,6 +25,8 @@ export interface ChildStart {
   readonly request: Request
   readonly slots: readonly Slot[]
   readonly plan: Plan
+  /** What a start that failed throws; absent: it is emitted or thrown as Node does. */
+  readonly failWith?: (failure: Failure, name: string) => Error
 }
 
 const SIGKILL = 9
@@ -69,8 +72,9 @@ class Child extends EventEmitter {
   #disarm: (() => void)[] = []
   #settle!: { resolve: (status: CommandStatus) => void; reject: (error: unknown) => void }
 
-  constructor({ name, args, request, slots, plan }: ChildStart) {
+  constructor(start: ChildStart) {
     super()
+    const { name, request, slots, plan } = start
     this.#plan = plan
     this.spawnfile = name
     this.spawnargs = [...request.argv]
@@ -80,7 +84,7 @@ class Child extends EventEmitter {
     this.status.catch(() => undefined) // looked at or not: 'error' and 'exit' tell the same
     if (made.hasSubscribers) made.publish({ process: this })
     const result = engine().spawn(request, (ending) => this.#afterWaitingReads(() => this.#exit(ending)))
-    if (isFailure(result)) this.#fail(result, name, args, slots)
+    if (isFailure(result)) this.#fail(result, start)
     else this.#run(result.started, result.hold, slots)
     handOver(plan.stdio)
   }
@@ -155,11 +159,18 @@ class Child extends EventEmitter {
     this.#watchSignal()
   }
 
-  #fail(failure: Failure, name: string, args: readonly string[], slots: readonly Slot[]): void {
+  #fail(failure: Failure, start: ChildStart): void {
+    const { name, args, slots, failWith } = start
+    if (failWith) throw failWith(failure, name)
     const error = emittedBySpawn(failure, name, [...args])
     if (failure.reason || !EMITTED.has(error.code)) throw thrownBySpawn(failure, name)
+    if (!WITHOUT_STREAMS.has(error.code)) {
+      const pipes = binding.brokenPipes(slots.map((slot) => slot === 'pipe'))
+      // Node, which makes them before anything else, would have failed with that.
+      if (isFailure(pipes)) return this.#fail(pipes, start)
+      this.#adopt(connect(pipes, slots))
+    }
     this.#state = 'failed'
-    if (!WITHOUT_STREAMS.has(error.code)) this.#adopt(connectNothing(slots))
     process.nextTick(() => {
       this.exitCode = -failure.errno
       this.#settle.reject(error)

@@ -117,29 +117,6 @@ export function connect(fds: readonly number[], slots: readonly Slot[]): (Socket
   })
 }
 
-/**
- * The streams of a child that never started: they take no data, end when read, and close without an error. Their end
- * comes with the next turn of the loop, after 'error', as from a pipe whose other end has gone.
- */
-export function connectNothing(slots: readonly Slot[]): (Socket | null)[] {
-  return slots.map((slot, i) => {
-    if (slot !== 'pipe') return null
-    const never = (): void => undefined
-    const socket: Socket = new Socket({
-      ...directionOf(i),
-      write: never,
-      writev: never,
-      final: i === 0 ? never : (done: () => void): void => done(),
-      destroy(error: Error | null, done: (error: Error | null) => void): void {
-        done(error)
-        setImmediate(() => socket.emit('close', error !== null))
-      },
-    } as object)
-    if (i > 0) setImmediate(() => socket.destroyed || socket.push(null))
-    return socket
-  })
-}
-
 /** As in Node, which has socketpairs: what is read says of itself that it can be written, though 1 and 2 go one way. */
 function directionOf(index: number): { readable: boolean; writable: boolean } {
   return { readable: index > 0, writable: true }

@@ -14,10 +14,11 @@ pub(crate) struct Rule {
 
 type Known = (&'static str, libc::c_long, Option<(u32, u32, u32)>);
 
-/// What can be refused. Two of them by an argument:
+/// What can be refused. Some of them by an argument:
 /// - `clone:pidfd` is clone() with CLONE_PIDFD. A kernel before 5.2 ignores that flag, which no filter can do; EINVAL is
 ///   the nearest that there is: such a start works without the flag, or not at all.
 /// - `waitid:pidfd` is waitid(P_PIDFD), EINVAL before 5.4.
+/// - `ioctl:pidfd` is PIDFD_GET_INFO, ENOTTY before 6.13.
 const KNOWN: &[Known] = &[
     ("clone", libc::SYS_clone, None),
     ("clone:pidfd", libc::SYS_clone, Some((0, libc::CLONE_PIDFD as u32, libc::CLONE_PIDFD as u32))),
@@ -29,6 +30,7 @@ const KNOWN: &[Known] = &[
     ("faccessat2", libc::SYS_faccessat2, None),
     ("getdents64", libc::SYS_getdents64, None),
     ("io_uring_setup", libc::SYS_io_uring_setup, None),
+    ("ioctl:pidfd", libc::SYS_ioctl, Some((1, u32::MAX, 0xc040_ff0b))),
     ("landlock_create_ruleset", libc::SYS_landlock_create_ruleset, None),
     ("memfd_create", libc::SYS_memfd_create, None),
     ("openat2", libc::SYS_openat2, None),

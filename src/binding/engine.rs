@@ -5,7 +5,7 @@ use super::mailbox::{Inbox, lock};
 use super::request::{Request, When};
 use super::values::{Ending, Failure};
 use crate::engine::{self, Bounds, Interrupt, Launch, Launcher, Run, launch_here};
-use crate::process::{Child, Patience, start};
+use crate::process::{self, Child, Patience, start};
 use napi::bindgen_prelude::{FunctionRef, Uint8Array};
 use napi::{Either, Env};
 use napi_derive::napi;
@@ -226,8 +226,7 @@ impl Started {
     /// Our ends of its pipes, by its descriptors; -1 where there is none. Whoever takes them closes them.
     #[napi(catch_unwind)]
     pub fn take_streams(&mut self) -> Vec<i32> {
-        let streams = std::mem::take(&mut self.streams);
-        streams.into_iter().map(|stream| stream.map_or(-1, IntoRawFd::into_raw_fd)).collect()
+        numbers(std::mem::take(&mut self.streams))
     }
 
     /// Sends a signal to the child and nobody else: 0, or a positive errno (ESRCH once it has ended).
@@ -242,4 +241,18 @@ impl Started {
     pub fn release(&mut self) {
         self.child = None;
     }
+}
+
+/// Our ends of the pipes of a child that did not start, the others closed, as `takeStreams` gives them. `piped`: by its
+/// descriptors.
+#[napi(catch_unwind)]
+pub fn broken_pipes(piped: Vec<bool>) -> Either<Vec<i32>, Failure> {
+    match process::broken_pipes(&piped) {
+        Ok(streams) => Either::A(numbers(streams)),
+        Err(failure) => Either::B(failure.into()),
+    }
+}
+
+fn numbers(streams: Vec<Option<OwnedFd>>) -> Vec<i32> {
+    streams.into_iter().map(|stream| stream.map_or(-1, IntoRawFd::into_raw_fd)).collect()
 }

@@ -14,6 +14,7 @@ mod start;
 mod watch;
 pub(crate) mod ways;
 
+pub(crate) use ends::broken_pipes;
 pub(crate) use reap::{Child, Scope};
 pub(crate) use request::{Cwd, Environment, Patience, Request, Stdio, Target};
 pub(crate) use start::{Started, start};

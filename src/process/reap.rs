@@ -54,19 +54,22 @@ impl Child {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// How it ended, if it has. It is reaped by that, unless it is kept. ECHILD: it has been reaped.
+    /// How it ended, if it has. It is reaped by that, unless it is kept. ECHILD: it has been reaped, by us or by others,
+    /// and what they were told cannot be had.
     pub(crate) fn ended(&self) -> Result<Option<Exit>, Errno> {
-        if self.kept { self.unless_reaped(pidfd::peek) } else { self.reap() }
+        if self.kept { self.unless_reaped(|| self.look(pidfd::peek)) } else { self.reap() }
     }
 
-    /// Waits for its end and reaps it. ECHILD: it has been reaped.
+    /// Waits for its end and reaps it. ECHILD: as above.
     pub(crate) fn wait(&self) -> Result<Option<Status>, Errno> {
         if *self.lock() {
             return Err(Errno::ECHILD);
         }
-        // Not under the lock, and so without reaping.
-        self.ask(pidfd::wait)?;
-        self.reap().map(|exit| exit.map(|exit| exit.status))
+        // Not under the lock, and so without reaping. ECHILD: somebody else has, by the time it has ended.
+        match self.ask(pidfd::wait) {
+            Ok(()) | Err(Errno::ECHILD) => self.reap().map(|exit| exit.map(|exit| exit.status)),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// Reaps it whenever it ends, on a thread of its own.
@@ -83,14 +86,25 @@ impl Child {
         if *reaped {
             return Err(Errno::ECHILD);
         }
-        let exit = self.ask(pidfd::reap);
+        let exit = self.look(pidfd::reap);
         *reaped = matches!(exit, Ok(Some(_)) | Err(Errno::ECHILD));
         exit
     }
 
+    /// As waitid tells it, or, where somebody else was told (waitpid(-1), SIGCHLD ignored), as the kernel remembers it.
+    fn look(&self, question: impl Fn(Id<'_>) -> Result<Option<Exit>, Errno>) -> Result<Option<Exit>, Errno> {
+        match (self.ask(question), &self.pidfd) {
+            (Err(Errno::ECHILD), Some(pidfd)) => {
+                let status = pidfd::afterwards(pidfd.as_fd()).ok_or(Errno::ECHILD)?;
+                Ok(Some(Exit { status, usage: None }))
+            }
+            (answer, _) => answer,
+        }
+    }
+
     /// Whether it stands stopped (SIGSTOP, SIGTSTP, …); it stays as it is.
     pub(super) fn is_stopped(&self) -> bool {
-        self.unless_reaped(pidfd::is_stopped).unwrap_or(false)
+        self.unless_reaped(|| self.ask(pidfd::is_stopped)).unwrap_or(false)
     }
 
     /// To whom its scope says. ESRCH: there is nobody.
@@ -125,9 +139,9 @@ impl Child {
         if *reaped { Err(Errno::ESRCH) } else { by_number(self.pid, signal) }
     }
 
-    fn unless_reaped<T>(&self, question: impl Fn(Id<'_>) -> Result<T, Errno>) -> Result<T, Errno> {
+    fn unless_reaped<T>(&self, question: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
         let reaped = self.lock();
-        if *reaped { Err(Errno::ECHILD) } else { self.ask(question) }
+        if *reaped { Err(Errno::ECHILD) } else { question() }
     }
 
     /// By the pidfd, or by the number where waitid does not take pidfds (before 5.4, or a filter's answer: it says none

@@ -1,13 +1,15 @@
 //! Children by descriptor, or by number where there is no descriptor: waitid, pidfd_send_signal, kill.
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// How a process ended, and what it used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exit {
     pub(crate) status: Status,
-    pub(crate) usage: libc::rusage,
+    /// None where somebody else has reaped it.
+    pub(crate) usage: Option<libc::rusage>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,48 @@ pub(crate) fn wait(child: Id<'_>) -> Result<(), Errno> {
 /// How it ended, if it has; it stays to be reaped. ECHILD: it has been.
 pub(crate) fn peek(child: Id<'_>) -> Result<Option<Exit>, Errno> {
     look(child, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// How a process ended that somebody else has reaped, or that the kernel has itself (SIGCHLD is ignored). From 6.15 on it
+/// keeps that for those who hold a pidfd of it. None where it does not, and for a process that runs.
+pub(crate) fn afterwards(pidfd: BorrowedFd<'_>) -> Option<Status> {
+    match exit_code(pidfd) {
+        Ok(None) => {
+            // Its end shows a moment before what is kept of it is there; POLLHUP comes after both.
+            while poll(&mut [PollFd::new(pidfd, PollFlags::empty())], LONGEST_MOMENT) == Err(Errno::EINTR) {}
+            exit_code(pidfd).ok().flatten()
+        }
+        told => told.ok().flatten(),
+    }
+    .map(|code| match libc::WIFEXITED(code) {
+        true => Status::Code(libc::WEXITSTATUS(code)),
+        false => Status::Signal(libc::WTERMSIG(code)),
+    })
+}
+
+/// In ms; a release of the process on a busy machine takes less.
+const LONGEST_MOMENT: u16 = 200;
+
+/// struct pidfd_info (linux/pidfd.h, 6.13), as far as its first version goes.
+#[repr(C)]
+struct Info {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+/// PIDFD_INFO_EXIT (6.15): `exit_code` is asked for, and told.
+const INFO_EXIT: u64 = 1 << 3;
+/// PIDFD_GET_INFO: _IOWR(0xff, 11, struct pidfd_info).
+const GET_INFO: u32 = 3 << 30 | (size_of::<Info>() as u32) << 16 | 0xff << 8 | 11;
+
+/// wait(2)'s status; None while it is not there. An error: it is gone and nothing is kept, or this cannot be asked.
+fn exit_code(pidfd: BorrowedFd<'_>) -> Result<Option<i32>, Errno> {
+    let mut info = Info { mask: INFO_EXIT, cgroup: 0, ids: [0; 11], exit_code: 0 };
+    // SAFETY: the kernel writes at most the size that the request's number says, and `info` outlives the call.
+    Errno::result(unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO as _, &raw mut info) })?;
+    Ok((info.mask & INFO_EXIT != 0).then_some(info.exit_code))
 }
 
 /// Whether the process stands stopped (SIGSTOP, SIGTSTP, …); it stays as it is.
@@ -91,7 +135,7 @@ pub(crate) fn kill_group(pgid: libc::pid_t, signal: i32) -> Result<(), Errno> {
 
 fn look(child: Id<'_>, options: i32) -> Result<Option<Exit>, Errno> {
     let (info, usage) = waitid(child, options)?;
-    Ok(status(&info).map(|status| Exit { status, usage }))
+    Ok(status(&info).map(|status| Exit { status, usage: Some(usage) }))
 }
 
 /// The system call itself: libc's wrapper has no place for the resource usage.
