@@ -167,7 +167,10 @@ class Child extends EventEmitter {
     if (!WITHOUT_STREAMS.has(error.code)) {
       const pipes = binding.brokenPipes(slots.map((slot) => slot === 'pipe'))
       // Node, which makes them before anything else, would have failed with that.
-      if (isFailure(pipes)) return this.#fail(pipes, start)
+      if (isFailure(pipes)) {
+        this.#fail(pipes, start)
+        return
+      }
       this.#adopt(connect(pipes, slots))
     }
     this.#state = 'failed'
