@@ -150,11 +150,22 @@ impl Engine {
     /// Ends a run of output(), started or not; its Ending says so.
     #[napi(catch_unwind)]
     pub fn abort(&self, id: u32) {
-        // Not under the lock: what ends by this is posted at once.
-        let interrupt = lock(&self.interrupts).get(&id).map(Arc::clone);
-        if let Some(interrupt) = interrupt {
+        if let Some(interrupt) = self.interrupt(id) {
             self.launcher.abort(&interrupt);
         }
+    }
+
+    /// The time of a run of output() is over: where it still waits for its turn to start, it ends by that.
+    #[napi(catch_unwind)]
+    pub fn expire(&self, id: u32) {
+        if let Some(interrupt) = self.interrupt(id) {
+            self.launcher.expire(&interrupt);
+        }
+    }
+
+    /// Not to be used under the lock: what ends by it is posted at once.
+    fn interrupt(&self, id: u32) -> Option<Arc<Interrupt>> {
+        lock(&self.interrupts).get(&id).map(Arc::clone)
     }
 
     /// What has ended since the last time.

@@ -9,6 +9,7 @@ use std::time::Duration;
 pub(crate) struct Ending {
     /// It never started; the rest is empty then.
     pub(crate) failure: Option<Failure>,
+    /// 0 where nothing was started.
     pub(crate) pid: i32,
     /// An errno where the status could not be had: somebody else reaped it.
     pub(crate) exit: Option<Result<Exit, Errno>>,
@@ -27,8 +28,17 @@ pub(crate) struct Ending {
 
 impl Ending {
     pub(crate) fn failed(failure: Failure, duration: Duration) -> Ending {
+        Ending { failure: Some(failure), ..Ending::unstarted(duration) }
+    }
+
+    /// Its time was over before its turn to start had come.
+    pub(crate) fn late(duration: Duration) -> Ending {
+        Ending { timed_out: true, ..Ending::unstarted(duration) }
+    }
+
+    fn unstarted(duration: Duration) -> Ending {
         Ending {
-            failure: Some(failure),
+            failure: None,
             pid: 0,
             exit: None,
             stdout: None,
