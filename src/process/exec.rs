@@ -110,7 +110,7 @@ impl<'a> Tries<'a> {
             },
             Errno::ENOSYS | Errno::EPERM if self.exec.way == ExecWay::Execveat => self.turn_to_proc(failure)?,
             Errno::ENOENT if self.may_be_handled() => self.exec.keep = true,
-            Errno::ENOENT => return Err(self.program.explain_enoent(failure)),
+            Errno::ENOENT => return Err(self.program.explain_enoent(failure, self.exec.script)),
             _ => return Err(self.first.take().unwrap_or(failure)),
         }
         Ok(())
