@@ -42,7 +42,7 @@ test("'kernel' runs a script as execve does, $0 being its descriptor", async (t)
   t.is(String(more.outputSync().stdout), '/dev/fd/5 \n')
 })
 
-test("an interpreter that the kernel does not find is ENOENT, and named", async (t) => {
+test('an interpreter that the kernel does not find is ENOENT, and named', async (t) => {
   const { root, script } = place(t)
   script('script', '#!/no/such/interpreter')
   const command = commandRoot(root, 'script', [], { scripts: 'kernel' })

@@ -142,6 +142,7 @@ class Child extends EventEmitter {
   #forceKillAfter(milliseconds: number | undefined): void {
     if (milliseconds === undefined || this.#forced) return
     const force = (): void => {
+      this.#forced = undefined
       this.#send(SIGKILL)
       if (this.#state === 'closed') this.#release()
     }

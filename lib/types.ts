@@ -177,6 +177,7 @@ export interface CommandStatus {
 
 /** What output() resolves with. */
 export interface CommandOutput<Out extends string | Buffer = Buffer> extends CommandStatus {
+  /** 0 where its time was over before its turn to start had come. */
   pid: number
   /** Empty where not piped. */
   stdout: Out
