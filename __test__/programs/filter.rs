@@ -18,6 +18,7 @@ type Known = (&'static str, libc::c_long, Option<(u32, u32, u32)>);
 /// - `clone:pidfd` is clone() with CLONE_PIDFD. A kernel before 5.2 ignores that flag, which no filter can do; EINVAL is
 ///   the nearest that there is: such a start works without the flag, or not at all.
 /// - `waitid:pidfd` is waitid(P_PIDFD), EINVAL before 5.4.
+/// - `pidfd_send_signal:group` is PIDFD_SIGNAL_PROCESS_GROUP, EINVAL before 6.9.
 /// - `ioctl:pidfd` is PIDFD_GET_INFO, ENOTTY before 6.13.
 const KNOWN: &[Known] = &[
     ("clone", libc::SYS_clone, None),
@@ -37,6 +38,7 @@ const KNOWN: &[Known] = &[
     ("pidfd_getfd", libc::SYS_pidfd_getfd, None),
     ("pidfd_open", libc::SYS_pidfd_open, None),
     ("pidfd_send_signal", libc::SYS_pidfd_send_signal, None),
+    ("pidfd_send_signal:group", libc::SYS_pidfd_send_signal, Some((3, 4, 4))),
     ("prlimit64", libc::SYS_prlimit64, None),
     ("sendfile", libc::SYS_sendfile, None),
     ("statx", libc::SYS_statx, None),
