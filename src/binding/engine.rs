@@ -6,12 +6,13 @@ use super::request::{Request, When};
 use super::values::{Ending, Failure};
 use crate::engine::{self, Bounds, Interrupt, Launch, Launcher, Run, launch_here};
 use crate::process::{self, Child, Patience, start};
+use crate::sys::handed::hand_over;
 use napi::bindgen_prelude::{FunctionRef, Uint8Array};
 use napi::{Either, Env};
 use napi_derive::napi;
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -237,7 +238,7 @@ impl Started {
     /// Our ends of its pipes, by its descriptors; -1 where there is none. Whoever takes them closes them.
     #[napi(catch_unwind)]
     pub fn take_streams(&mut self) -> Vec<i32> {
-        numbers(std::mem::take(&mut self.streams))
+        hand_over(std::mem::take(&mut self.streams))
     }
 
     /// Sends a signal to the child and nobody else: 0, or a positive errno (ESRCH once it has ended).
@@ -259,11 +260,7 @@ impl Started {
 #[napi(catch_unwind)]
 pub fn broken_pipes(piped: Vec<bool>) -> Either<Vec<i32>, Failure> {
     match process::broken_pipes(&piped) {
-        Ok(streams) => Either::A(numbers(streams)),
+        Ok(streams) => Either::A(hand_over(streams)),
         Err(failure) => Either::B(failure.into()),
     }
-}
-
-fn numbers(streams: Vec<Option<OwnedFd>>) -> Vec<i32> {
-    streams.into_iter().map(|stream| stream.map_or(-1, IntoRawFd::into_raw_fd)).collect()
 }
