@@ -34,7 +34,7 @@ for (const how of [
   'exit in a listener',
   'exception in a listener',
 ]) {
-  test(`this process ends while children run, and others begin: ${how}`, async (t) => {
+  test.serial(`this process ends while children run, and others begin: ${how}`, async (t) => {
     const ends = async (way: 'ours' | 'node') => {
       const token = `${path.basename(scratch(t))}-${way}`
       const { code, signal } = await runParent('ending-parent.mjs', { args: [way, how, programs, token] })
@@ -60,7 +60,7 @@ interface Workers {
 }
 
 for (const how of ['at once', 'online', 'import', 'start', 'running', 'exit', 'exit later', 'throw']) {
-  test(`workers end while they start children, and leave nothing: ${how}`, async (t) => {
+  test.serial(`workers end while they start children, and leave nothing: ${how}`, async (t) => {
     const { before, after, errors, own, sleeping } = await askParent<Workers>('workers.mjs', { args: [programs, how] })
     for (const [name, number] of Object.entries(before)) t.true((after[name] ?? 0) <= number, `${name}: ${after[name]}`)
     t.deepEqual(new Set(errors), new Set([how === 'throw' ? 'enough' : null]))
@@ -72,7 +72,7 @@ for (const how of ['at once', 'online', 'import', 'start', 'running', 'exit', 'e
 // ---- children of nobody, and of others -----------------------------------------------------------------
 
 test('children that nobody waits for are reaped', async (t) => {
-  const { most, left } = await askParent<{ most: number; left: string[] }>('unwaited.mjs', { args: [programs] })
+  const { most, left } = await askParent<{ most: number; left: object[] }>('unwaited.mjs', { args: [programs] })
   t.true(most > 10)
   t.deepEqual(left, [])
 })

@@ -5,7 +5,9 @@
 //!   keep-no-zombies          the same by SA_NOCLDWAIT
 //!   reap-all                 a thread of it waits for any child, again and again
 //!   own-children FILE        a thread of it makes children and waits for each; into FILE how many ended as they should
-//!   refuse NAME[=ERRNO],…    calls of the thread that loads it fail from now on, as with `without`
+//!   refuse NAME[=FATE],…     calls of the thread that loads it fail from now on, as with `without`
+//!   stop NAME | hold NAME    whoever makes this call in that thread, or in what it starts, is stopped (SIGSTOP), or does
+//!                            not come back from it
 
 // A test program: what it is asked for in a wrong way may panic, and its system calls need no long reasons.
 #![allow(clippy::undocumented_unsafe_blocks, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -28,6 +30,8 @@ pub extern "C" fn napi_register_module_v1(_env: *mut c_void, exports: *mut c_voi
             std::thread::spawn(move || std::fs::write(file, have_children().to_string()));
         }
         ("refuse", list) => filter::refuse(&filter::rules(list).unwrap()).unwrap(),
+        ("stop", name) => wait_for(name, true),
+        ("hold", name) => wait_for(name, false),
         _ => panic!("no such habit: {habit}"),
     }
     exports
@@ -41,6 +45,36 @@ fn dispose(handler: libc::sighandler_t, flags: i32) {
         assert_eq!(libc::sigaction(libc::SIGCHLD, &raw const action, std::ptr::null_mut()), 0);
     }
 }
+
+/// A thread that answers for those who make this call: once they are stopped, or not at all.
+fn wait_for(name: &str, stop: bool) {
+    let listener = filter::supervise(&filter::rules(&format!("{name}=NOTIFY")).unwrap()).unwrap();
+    std::thread::spawn(move || {
+        let mut stopped = 0;
+        loop {
+            let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+            // Interrupted, or the caller has ended.
+            if unsafe { libc::ioctl(listener, RECEIVE, &raw mut call) } < 0 {
+                continue;
+            }
+            if stop {
+                // The signal interrupts the call, which is made again afterwards.
+                if stopped != call.pid {
+                    stopped = call.pid;
+                    unsafe { libc::kill(call.pid as i32, libc::SIGSTOP) };
+                    eprintln!("stopped {stopped}");
+                }
+                let go_on = libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags: CONTINUE };
+                unsafe { libc::ioctl(listener, SEND, &raw const go_on) };
+            }
+        }
+    });
+}
+
+/// SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_USER_NOTIF_FLAG_CONTINUE (linux/seccomp.h).
+const RECEIVE: libc::Ioctl = 0xc050_2100_u32 as libc::Ioctl;
+const SEND: libc::Ioctl = 0xc018_2101_u32 as libc::Ioctl;
+const CONTINUE: u32 = 1;
 
 fn have_children() -> usize {
     let ends_well = |round: i32| {
