@@ -7,14 +7,14 @@
 import { ChildProcess } from 'node:child_process'
 import { channel } from 'node:diagnostics_channel'
 import { addAbortListener, EventEmitter } from 'node:events'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Ending, Failure, Request, Started } from '#binding'
 import { binding } from './binding.ts'
 import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
 import { engine, type Hold } from './engine.ts'
 import { AbortError, emittedBySpawn, failureError, isFailure, killError, thrownBySpawn } from './errors.ts'
 import type { Plan } from './options.ts'
-import { connect, handOver, type Slot } from './streams.ts'
+import { closeStreams, connect, handOver, type Slot } from './streams.ts'
 import type { CommandStatus, Child as PublicChild, ResourceUsage } from './types.ts'
 import { MAX_INT32, signalNumber } from './validate.ts'
 
@@ -312,21 +312,6 @@ class Child extends EventEmitter {
       this.emit('error', error)
     }
   }
-}
-
-/** Closes what is read from a child, though others still hold it open. */
-export function closeStreams({ stdio }: { stdio?: readonly unknown[] | undefined }): void {
-  for (const stream of stdio?.slice(1) ?? []) if (stream instanceof Socket) closeWhenQuiet(stream)
-}
-
-/** Closes a stream once nothing more comes of it; one that never falls quiet, after a while all the same. */
-function closeWhenQuiet(socket: Socket, turns = 64): void {
-  const before = socket.bytesRead
-  setImmediate(() => {
-    if (socket.destroyed) return
-    if (socket.bytesRead > before && turns > 0) closeWhenQuiet(socket, turns - 1)
-    else socket.destroy()
-  })
 }
 
 // `instanceof ChildProcess` holds, but Node's constructor does not run: it would make a native handle that never closes.

@@ -3,10 +3,11 @@
 import { Buffer } from 'node:buffer'
 import { addAbortListener } from 'node:events'
 import { invalidValue } from './argument-errors.ts'
-import { type ChildStart, closeStreams, spawnChild } from './child.ts'
+import { type ChildStart, spawnChild } from './child.ts'
 import { resourceUsageOf } from './ending.ts'
 import { AbortError, CommandRootError, exitErrorOf, failureError } from './errors.ts'
 import type { Plan } from './options.ts'
+import { closeStreams } from './streams.ts'
 import type { Child, CommandOutput, CommandStatus } from './types.ts'
 import { MAX_INT32 } from './validate.ts'
 

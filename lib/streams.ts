@@ -117,6 +117,21 @@ export function connect(fds: readonly number[], slots: readonly Slot[]): (Socket
   })
 }
 
+/** Closes what is read from a child, though others still hold it open. */
+export function closeStreams({ stdio }: { stdio?: readonly unknown[] | undefined }): void {
+  for (const stream of stdio?.slice(1) ?? []) if (stream instanceof Socket) closeWhenQuiet(stream)
+}
+
+/** Closes a stream once nothing more comes of it; one that never falls quiet, after a while all the same. */
+function closeWhenQuiet(socket: Socket, turns = 64): void {
+  const before = socket.bytesRead
+  setImmediate(() => {
+    if (socket.destroyed) return
+    if (socket.bytesRead > before && turns > 0) closeWhenQuiet(socket, turns - 1)
+    else socket.destroy()
+  })
+}
+
 /** As in Node, which has socketpairs: what is read says of itself that it can be written, though 1 and 2 go one way. */
 function directionOf(index: number): { readable: boolean; writable: boolean } {
   return { readable: index > 0, writable: true }
