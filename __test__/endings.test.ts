@@ -72,7 +72,7 @@ test.serial('forceKillAfter ends what does not heed its signal', async (t) => {
 test.serial('forceKillAfter reaches what is left of a group', async (t) => {
   const stubborn = `${programs}/reporter ignore 15 out ready close-and-sleep 60000`
   const options = { killScope: 'group', forceKillAfter: 100, stdio: ['ignore', 'pipe', 'ignore'] } as const
-  const script = `(exec ${stubborn}) & echo $!; read x < /dev/zero`
+  const script = `(exec ${stubborn}) & echo $!; exec sleep 60`
   const command = (timeout: number) =>
     commandRoot(shellRoot, shell.name, ['-c', script], { ...options, timeout, encoding: 'utf8' })
   const output = await command(1000).output()
