@@ -145,7 +145,7 @@ test('--env and --clear-env', (t) => {
 })
 
 test('--timeout ends the program', (t) => {
-  const ended = run(['--timeout', '200', programs, 'reporter', 'sleep', '60000'])
+  const ended = run(['--timeout', '1000', programs, 'reporter', 'sleep', '60000'])
   t.deepEqual([ended.status, ended.signal], [null, 'SIGTERM'])
   t.is(run(['--timeout', '60000', programs, 'reporter', 'exit', '3']).status, 3)
 })

@@ -13,7 +13,7 @@ import { childrenOf, openDescriptors, scratch } from './support/system.ts'
 const root = openRoot(programs)
 const argvOf = (command: Command<string | Buffer>) => parseReport(command.outputSync().stdout).argv
 
-test('making a Command opens and starts nothing', (t) => {
+test.serial('making a Command opens and starts nothing', (t) => {
   const [descriptors, children] = [openDescriptors(), childrenOf().length]
   const command = commandRoot(root, 'missing/../..', ['x'])
   const wrongPlace = commandRoot(root, 'reporter', [], { cwd: '/nowhere/at/all' })

@@ -3,7 +3,7 @@
 import test from 'ava'
 import { type Command, type CommandOptions, commandRoot, openRoot } from 'command-root'
 import { programs, system } from './support/programs.ts'
-import { isAlive, until } from './support/system.ts'
+import { childrenOf, isAlive, until } from './support/system.ts'
 
 const root = openRoot(programs)
 const shell = system('sh')
@@ -72,7 +72,7 @@ test.serial('forceKillAfter ends what does not heed its signal', async (t) => {
 test.serial('forceKillAfter reaches what is left of a group', async (t) => {
   const stubborn = `${programs}/reporter ignore 15 out ready close-and-sleep 60000`
   const options = { killScope: 'group', forceKillAfter: 100, stdio: ['ignore', 'pipe', 'ignore'] } as const
-  const script = `(exec ${stubborn}) & echo $!; read x < /dev/zero`
+  const script = `(exec ${stubborn}) & echo $!; exec sleep 60`
   const command = (timeout: number) =>
     commandRoot(shellRoot, shell.name, ['-c', script], { ...options, timeout, encoding: 'utf8' })
   const output = await command(1000).output()
@@ -88,6 +88,8 @@ test.serial('forceKillAfter reaches what is left of a group', async (t) => {
   child.kill()
   await child.status
   await until(() => !isAlive(pidIn(said)))
+  await until(() => !childrenOf().some(({ pid }) => pid === child.pid)) // its number was kept until then
+  t.pass()
 })
 
 test.serial('pipes that others hold are waited for, or closed after waitDelay', async (t) => {
@@ -113,6 +115,21 @@ test.serial('pipes that others hold are waited for, or closed after waitDelay', 
 
   const whole = await leaving('exit 5', {}, 'sh -c "sleep 0.2; echo late"').output()
   t.regex(whole.stdout, /^\d+\nlate\n$/)
+})
+
+test('disposal kills what does not heed its signal, after forceKillAfter or 5 s', async (t) => {
+  for (const options of [{ forceKillAfter: 50 }, {}]) {
+    let pid: number | undefined
+    const args = ['ignore', '15', 'out', 'ready', 'sleep', '60000']
+    const started = commandRoot(root, 'reporter', args, options).spawn()
+    await new Promise((resolve) => started.stdout.once('data', resolve))
+    {
+      await using child = started
+      pid = child.pid
+    }
+    t.deepEqual([started.signalCode, started.killed], ['SIGKILL', true])
+    t.false(childrenOf().some((child) => child.pid === pid))
+  }
 })
 
 test.serial('disposal ends the group', async (t) => {

@@ -73,6 +73,7 @@ const kernels: Lacks[] = [
   ['execveat refused', 'execveat=EPERM', { exec: 'proc-fd', executeCheck: false }],
   ['no clone3', 'clone3', { cgroup: false }],
   ['no pidfd_send_signal', 'pidfd_send_signal', {}],
+  ['no signals for groups by pidfd', 'pidfd_send_signal:group=EINVAL', {}],
   ['no waitid(P_PIDFD)', 'waitid:pidfd=EINVAL', { wait: 'waitid', pidfd: true }],
   ['no pidfds', NO_PIDFD, { wait: 'waitid', pidfd: false, cgroup: false }],
   [

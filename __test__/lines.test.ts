@@ -1,7 +1,15 @@
 // lines(): standard output line by line, and how the program ended.
 
 import test, { type ExecutionContext } from 'ava'
-import { type Command, type CommandOptions, type CommandStatus, commandRoot, ExitError, openRoot } from 'command-root'
+import {
+  type Command,
+  type CommandOptions,
+  type CommandOutput,
+  type CommandStatus,
+  commandRoot,
+  ExitError,
+  openRoot,
+} from 'command-root'
 import { refuses, rejects } from './support/fail.ts'
 import { programs, system } from './support/programs.ts'
 import { childrenOf, isAlive, openDescriptors, until } from './support/system.ts'
@@ -76,6 +84,24 @@ test('maxBuffer bounds one line', async (t) => {
   t.deepEqual((await all(sh(script, { maxBuffer: 7 }))).lines, ['123456', '1234567', 'end'])
 })
 
+test('what passes maxBuffer is ended as by an abort, and its error carries what there is', async (t) => {
+  const overflow = async (script: string, options: CommandOptions<undefined, undefined> = {}) => {
+    const command = sh(`echo why >&2; ${script}`, { maxBuffer: 6, ...options })
+    const { path, output } = await rejects(t, all(command), 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER', ['stdout'])
+    const { pid, code, signal, success, stdout, stderr, truncated, timedOut } = output as CommandOutput<string | Buffer>
+    t.false(childrenOf().some((child) => child.pid === pid))
+    t.is(path, shell.name)
+    return { ended: code ?? signal, success, stdout: String(stdout), stderr: String(stderr), truncated, timedOut }
+  }
+  const ended = { ended: 'SIGTERM', success: false, stdout: '', stderr: 'why\n', truncated: true, timedOut: false }
+  t.deepEqual(await overflow('echo 1234567; exec sleep 60'), ended)
+  t.deepEqual(await overflow('echo 1234567; exec sleep 60', { killSignal: 'SIGINT' }), { ...ended, ended: 'SIGINT' })
+  const stubborn = "trap '' TERM; echo 1234567; while :; do sleep 1; done"
+  t.deepEqual(await overflow(stubborn, { forceKillAfter: 50, killScope: 'group' }), { ...ended, ended: 'SIGKILL' })
+  // Nobody waits for who else holds its pipes.
+  t.deepEqual(await overflow('(exec sleep 5) & echo 1234567; exec sleep 60'), ended)
+})
+
 test('leaving the loop early ends the program and reaps it', async (t) => {
   const before = openDescriptors()
   let pid = 0
@@ -90,14 +116,25 @@ test('leaving the loop early ends the program and reaps it', async (t) => {
 })
 
 test('what does not start, and an abort, throw at the loop', async (t) => {
-  const error = await rejects(t, all(commandRoot(root, 'nothing')), 'ENOENT')
-  t.is(error.step, 'resolve')
+  for (const command of [
+    commandRoot(root, 'nothing', ['secret']),
+    commandRoot(root, '..'),
+    commandRoot(root, 'reporter', [], { cwd: '/nowhere/at/all' }),
+    commandRoot(root, 'reporter', [], { stdio: ['pipe', 'pipe', 'pipe', 987_654] }),
+    commandRoot(openRoot('/etc'), 'passwd'),
+  ]) {
+    const form = (error: unknown) => ({ ...(error as object), message: String(error) })
+    const error = await all(command).catch(form)
+    t.deepEqual(error, await command.output().catch(form))
+    t.true('step' in error)
+  }
   const controller = new AbortController()
   const loop = sh('echo ready; exec sleep 60', { signal: controller.signal }).lines()
   t.is((await loop.next()).value, 'ready')
   controller.abort(new Error('enough'))
   const aborted = await rejects(t, loop.next(), 'ABORT_ERR')
   t.is((aborted.cause as Error).message, 'enough')
+  t.is((aborted.output as CommandOutput).signal, 'SIGTERM')
   await rejects(t, all(sh('exit 0', { signal: AbortSignal.abort() })), 'ABORT_ERR')
 })
 

@@ -170,7 +170,7 @@ test('arguments are checked, and a closed Root refuses', (t) => {
   refuses(t, () => root.lookPath('tool', 'bin'), 'ERR_ROOT_CLOSED')
 })
 
-test('it leaves no descriptor behind', (t) => {
+test.serial('it leaves no descriptor behind', (t) => {
   using root = openRoot(tree(scratch(t)))
   const before = openDescriptors()
   root.lookPath('tool', 'missing:bin')

@@ -319,7 +319,7 @@ test('options that do not go together are refused when they would be used', asyn
   t.is((error as Coded).code, 'ERR_INVALID_ARG_VALUE')
 })
 
-test('nothing that is refused starts anything or leaves a descriptor', (t) => {
+test.serial('nothing that is refused starts anything or leaves a descriptor', (t) => {
   const [descriptors, children] = [openDescriptors(), childrenOf().length]
   for (const options of [{ noNewPriv: true }, { uid: -1 }, { stdio: ['bad'] }, { timeout: -1 }, { cwd: '/usr\0' }]) {
     t.throws(() => make(options))

@@ -157,7 +157,7 @@ test('magic links lead nowhere', (t) => {
   t.true(executable.fd >= 0, 'a link of procfs that is no magic one is followed')
 })
 
-test('names of a wrong type or with a NUL byte are refused before anything is opened', (t) => {
+test.serial('names of a wrong type or with a NUL byte are refused before anything is opened', (t) => {
   using root = openRoot(programs)
   const any = root as unknown as Record<'openExecutable' | 'openRoot', (name: unknown) => unknown>
   const before = openDescriptors()
@@ -180,7 +180,7 @@ test('names of a wrong type or with a NUL byte are refused before anything is op
   t.is(openDescriptors(), before)
 })
 
-test('failed openings leave no descriptor behind', (t) => {
+test.serial('failed openings leave no descriptor behind', (t) => {
   using root = openRoot(tree(scratch(t)))
   const before = openDescriptors()
   for (const name of ['..', 'absolute', 'out', 'loop', 'missing', 'sub', 'fifo', '', 'file/below']) {

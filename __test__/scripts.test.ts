@@ -42,6 +42,14 @@ test("'kernel' runs a script as execve does, $0 being its descriptor", async (t)
   t.is(String(more.outputSync().stdout), '/dev/fd/5 \n')
 })
 
+test('an interpreter that the kernel does not find is ENOENT, and named', async (t) => {
+  const { root, script } = place(t)
+  script('script', '#!/no/such/interpreter')
+  const command = commandRoot(root, 'script', [], { scripts: 'kernel' })
+  const error = await rejects(t, command.output(), 'ENOENT', ['/no/such/interpreter is missing'])
+  t.is(error.step, 'exec')
+})
+
 test("'kernel' and 'root' change nothing for programs", (t) => {
   const { root } = place(t)
   for (const scripts of ['kernel', 'root'] as const) {

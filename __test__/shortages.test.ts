@@ -1,11 +1,13 @@
 // What a process may lack when it starts something: its own error, at that start alone.
 
 import { execFileSync, spawn } from 'node:child_process'
+import fs from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
 import { commandRoot, openRoot } from 'command-root'
 import { rejects } from './support/fail.ts'
 import { programs, reporter, repository } from './support/programs.ts'
+import { scratch } from './support/system.ts'
 
 const root = openRoot(programs)
 
@@ -51,16 +53,51 @@ test('until its exit is heard of a child can be signalled by its number, as in c
   )
 })
 
-test('what waits for its turn can be aborted at once, and its time passes too', async (t) => {
-  const many = Array.from({ length: 200 }, () => commandRoot(root, 'reporter', ['exit', '0']).output())
+test.serial('what waits for its turn to start ends by an abort or its timeout when that comes', async (t) => {
+  // Each of these sleeps three times before it fails: its program is open for writing.
+  const directory = scratch(t)
+  const busy = path.join(directory, 'busy')
+  fs.copyFileSync(reporter, busy)
+  fs.chmodSync(busy, 0o755)
+  const writer = fs.openSync(busy, 'r+')
+  t.teardown(() => fs.closeSync(writer))
+  using place = openRoot(directory)
+  const failing = commandRoot(place, 'busy', [], { cwd: '/' })
+  let [failed, started] = [0, 0]
+  const fail = (error: { code: string }) => {
+    if (error.code === 'ETXTBSY') failed++
+  }
+  const many = Array.from({ length: 3200 }, () => failing.output().then(() => started++, fail))
+
   const controller = new AbortController()
   const aborted = commandRoot(root, 'reporter', [], { signal: controller.signal }).output()
-  const late = commandRoot(root, 'reporter', ['exit', '0'], { timeout: 1 }).output()
   controller.abort()
   const error = await rejects(t, aborted, 'ABORT_ERR')
   t.is(error.output, undefined)
-  t.like(await late, { timedOut: true, success: false })
-  t.true((await Promise.all(many)).every(({ success }) => success))
+  t.true(failed < many.length / 2, 'at once')
+
+  const late = { timeout: 10, encoding: 'utf8' } as const
+  const run = await commandRoot(root, 'reporter', ['out', 'x'], late).output()
+  const { durationMs, resourceUsage, ...rest } = run
+  t.deepEqual(rest, {
+    pid: 0,
+    code: null,
+    signal: null,
+    success: false,
+    stdout: '',
+    stderr: '',
+    timedOut: true,
+    truncated: false,
+  })
+  t.true(durationMs >= 9)
+  const message = ['reporter ended after its timeout of 10 ms']
+  await rejects(t, commandRoot(root, 'reporter', [], { ...late, check: true }).output(), 'ERR_EXIT', message)
+  t.true(failed < many.length / 2, 'when their time was over')
+
+  const patient = commandRoot(root, 'reporter', ['exit', '3'], { timeout: 600_000 }).output()
+  await Promise.all(many)
+  t.deepEqual([failed, started], [many.length, 0])
+  t.is((await patient).code, 3)
 })
 
 test('an output that no string can hold is there as bytes', async (t) => {

@@ -88,17 +88,6 @@ test('the error of a failed start has child_process’s fields, and the step', a
   t.false(error.message.includes('secret'))
 })
 
-test('the streams of a start that fails emit what child_process’s do, after the error', async (t) => {
-  const stdio: Options['stdio'] = ['pipe', 'pipe', 'pipe', 'pipe']
-  for (const act of [() => {}, (child: ChildProcess) => child.stdout?.resume()]) {
-    await same(t, async (start) => {
-      const child = start([], { stdio }, missing(t))
-      act(child)
-      return streamEvents(child)
-    })
-  }
-})
-
 test('the streams of a child emit what child_process’s do', async (t) => {
   for (const stdio of ['pipe', ['pipe', 'ignore', 'pipe'], ['ignore', 'pipe', 'ignore']] as NonNullable<
     Options['stdio']

@@ -101,6 +101,18 @@ test.serial('a failed start leaves no zombie for a moment', async (t) => {
   }
 })
 
+test.serial('300 starts that fail and 4,000 that do not leave nothing, and the next ones work', async (t) => {
+  const { right, before, after, next } = await askParent<{
+    right: number[]
+    before: Record<string, number>
+    after: Record<string, number>
+    next: number
+  }>('many-starts.mjs', { args: [programs] })
+  t.deepEqual(right, [300, 4000])
+  for (const [name, number] of Object.entries(before)) t.true((after[name] ?? 0) <= number, `${name}: ${after[name]}`)
+  t.is(next, 8)
+})
+
 test.serial('no thread lives as long as a child', async (t) => {
   const children: ReturnType<Command['spawn']>[] = []
   const controller = new AbortController()

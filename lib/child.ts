@@ -7,13 +7,14 @@
 import { ChildProcess } from 'node:child_process'
 import { channel } from 'node:diagnostics_channel'
 import { addAbortListener, EventEmitter } from 'node:events'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Ending, Failure, Request, Started } from '#binding'
+import { binding } from './binding.ts'
 import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
 import { engine, type Hold } from './engine.ts'
 import { AbortError, emittedBySpawn, failureError, isFailure, killError, thrownBySpawn } from './errors.ts'
 import type { Plan } from './options.ts'
-import { connect, connectNothing, handOver, type Slot } from './streams.ts'
+import { closeStreams, connect, handOver, type Slot } from './streams.ts'
 import type { CommandStatus, Child as PublicChild, ResourceUsage } from './types.ts'
 import { MAX_INT32, signalNumber } from './validate.ts'
 
@@ -24,6 +25,8 @@ export interface ChildStart {
   readonly request: Request
   readonly slots: readonly Slot[]
   readonly plan: Plan
+  /** What a start that failed throws; absent: it is emitted or thrown as Node does. */
+  readonly failWith?: (failure: Failure, name: string) => Error
 }
 
 const SIGKILL = 9
@@ -69,8 +72,9 @@ class Child extends EventEmitter {
   #disarm: (() => void)[] = []
   #settle!: { resolve: (status: CommandStatus) => void; reject: (error: unknown) => void }
 
-  constructor({ name, args, request, slots, plan }: ChildStart) {
+  constructor(start: ChildStart) {
     super()
+    const { name, request, slots, plan } = start
     this.#plan = plan
     this.spawnfile = name
     this.spawnargs = [...request.argv]
@@ -80,7 +84,7 @@ class Child extends EventEmitter {
     this.status.catch(() => undefined) // looked at or not: 'error' and 'exit' tell the same
     if (made.hasSubscribers) made.publish({ process: this })
     const result = engine().spawn(request, (ending) => this.#afterWaitingReads(() => this.#exit(ending)))
-    if (isFailure(result)) this.#fail(result, name, args, slots)
+    if (isFailure(result)) this.#fail(result, start)
     else this.#run(result.started, result.hold, slots)
     handOver(plan.stdio)
   }
@@ -138,6 +142,7 @@ class Child extends EventEmitter {
   #forceKillAfter(milliseconds: number | undefined): void {
     if (milliseconds === undefined || this.#forced) return
     const force = (): void => {
+      this.#forced = undefined
       this.#send(SIGKILL)
       if (this.#state === 'closed') this.#release()
     }
@@ -155,11 +160,21 @@ class Child extends EventEmitter {
     this.#watchSignal()
   }
 
-  #fail(failure: Failure, name: string, args: readonly string[], slots: readonly Slot[]): void {
+  #fail(failure: Failure, start: ChildStart): void {
+    const { name, args, slots, failWith } = start
+    if (failWith) throw failWith(failure, name)
     const error = emittedBySpawn(failure, name, [...args])
     if (failure.reason || !EMITTED.has(error.code)) throw thrownBySpawn(failure, name)
+    if (!WITHOUT_STREAMS.has(error.code)) {
+      const pipes = binding.brokenPipes(slots.map((slot) => slot === 'pipe'))
+      // Node, which makes them before anything else, would have failed with that.
+      if (isFailure(pipes)) {
+        this.#fail(pipes, start)
+        return
+      }
+      this.#adopt(connect(pipes, slots))
+    }
     this.#state = 'failed'
-    if (!WITHOUT_STREAMS.has(error.code)) this.#adopt(connectNothing(slots))
     process.nextTick(() => {
       this.exitCode = -failure.errno
       this.#settle.reject(error)
@@ -297,21 +312,6 @@ class Child extends EventEmitter {
       this.emit('error', error)
     }
   }
-}
-
-/** Closes what is read from a child, though others still hold it open. */
-export function closeStreams({ stdio }: { stdio?: readonly unknown[] | undefined }): void {
-  for (const stream of stdio?.slice(1) ?? []) if (stream instanceof Socket) closeWhenQuiet(stream)
-}
-
-/** Closes a stream once nothing more comes of it; one that never falls quiet, after a while all the same. */
-function closeWhenQuiet(socket: Socket, turns = 64): void {
-  const before = socket.bytesRead
-  setImmediate(() => {
-    if (socket.destroyed) return
-    if (socket.bytesRead > before && turns > 0) closeWhenQuiet(socket, turns - 1)
-    else socket.destroy()
-  })
 }
 
 // `instanceof ChildProcess` holds, but Node's constructor does not run: it would make a native handle that never closes.

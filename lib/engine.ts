@@ -67,6 +67,11 @@ class Engine {
     this.#native.abort(id)
   }
 
+  /** Ends a run of output() that has waited for its turn to start until its time was over; after that Rust has the time. */
+  expire({ id }: Hold): void {
+    this.#native.expire(id)
+  }
+
   #expect(id: number, listener: Listener): Hold {
     const hold = new HeldRun(id, (by) => this.#count(by))
     // Endings come from a callback that belongs to nobody: AsyncLocalStorage would be lost without this.

@@ -1,17 +1,19 @@
 /** lines(): a program's standard output line by line, while it runs. */
 
 import { Buffer } from 'node:buffer'
-import { addAbortListener, once } from 'node:events'
+import { addAbortListener } from 'node:events'
 import { invalidValue } from './argument-errors.ts'
-import { type ChildStart, closeStreams, spawnChild } from './child.ts'
+import { type ChildStart, spawnChild } from './child.ts'
 import { resourceUsageOf } from './ending.ts'
-import { AbortError, CommandRootError, exitErrorOf } from './errors.ts'
+import { AbortError, CommandRootError, exitErrorOf, failureError } from './errors.ts'
 import type { Plan } from './options.ts'
+import { closeStreams } from './streams.ts'
 import type { Child, CommandOutput, CommandStatus } from './types.ts'
 import { MAX_INT32 } from './validate.ts'
 
 /** How a run of lines() ended. */
 export type LinesStatus = CommandStatus & { timedOut: boolean }
+type AnyOutput = CommandOutput<string | Buffer>
 
 /** How much of stderr is kept for the error. */
 const KEPT_BYTES = 64 * 1024
@@ -29,10 +31,9 @@ export function checkLines({ encoding }: Plan): void {
 /** Starts the program when the first line is asked for. Leaving the loop early ends it, and waits until it is reaped. */
 export async function* readLines(start: () => ChildStart, plan: Plan): AsyncGenerator<string, LinesStatus, void> {
   if (plan.signal?.aborted) throw new AbortError(plan.signal.reason)
-  const child = spawnChild(start())
+  const child = spawnChild({ ...start(), failWith: failureError })
   const run = new LinesRun(child, plan)
   try {
-    await run.started
     yield* run.lines()
     return await run.end()
   } finally {
@@ -42,25 +43,28 @@ export async function* readLines(start: () => ChildStart, plan: Plan): AsyncGene
 }
 
 class LinesRun {
-  /** Rejects with what the start failed with. */
-  readonly started: Promise<unknown>
   readonly #began = performance.now()
   readonly #child: Child
   readonly #plan: Plan
   readonly #closed: Promise<unknown>
   readonly #timer: NodeJS.Timeout | undefined
   readonly #listening: Disposable | undefined
+  #exited = false
   #aborted = false
   #timedOut = false
+  /** What it is ended for, beside those two. */
+  #failure: ((output: AnyOutput) => CommandRootError) | undefined
   #stderr: Buffer = Buffer.alloc(0)
 
   constructor(child: Child, plan: Plan) {
     this.#child = child
     this.#plan = plan
-    this.started = once(child, 'spawn')
     this.#closed = new Promise((resolve) => child.once('close', resolve))
-    child.on('error', () => undefined) // an abort, which is seen below, or what `started` rejects with
-    child.once('exit', () => this.#closeHeld())
+    child.on('error', () => undefined) // an abort, which is seen below
+    child.once('exit', () => {
+      this.#exited = true
+      this.#closeHeld()
+    })
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#stderr = Buffer.concat([this.#stderr, chunk]).subarray(-KEPT_BYTES)
     })
@@ -76,13 +80,15 @@ class LinesRun {
   }
 
   async *lines(): AsyncGenerator<string, void, void> {
+    const { stdout } = this.#child
     const splitter = new Splitter(this.#plan)
     try {
-      for await (const chunk of this.#child.stdout ?? []) {
+      for await (const chunk of stdout ?? []) {
         for (const line of splitter.push(chunk as Buffer)) yield this.#text(line)
-        if (splitter.overflowed) throw this.#overflow()
+        if (splitter.overflowed) return this.#stop(overflow(this.#child.spawnfile))
       }
     } catch (error) {
+      if (error === stdout?.errored) return this.#stop(unreadable(error, this.#child.spawnfile))
       // We have closed it, since somebody else still held it open.
       if (!(error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE')) throw error
     }
@@ -93,15 +99,28 @@ class LinesRun {
   /** Waits for the end of all of it. */
   async end(): Promise<LinesStatus> {
     await this.#closed
-    const { code, signal } = await this.#child.status
+    let lost: object | undefined
+    const { code, signal } = await this.#child.status.catch((error: object) => {
+      lost = error
+      return { code: null, signal: null }
+    })
     const status = { code, signal, success: code === 0 && !this.#timedOut }
     const output = this.#output(status)
     if (this.#aborted) throw new AbortError(this.#plan.signal?.reason, output)
+    if (this.#failure) throw this.#failure(output)
+    if (lost) throw Object.assign(lost, { output })
     if (this.#plan.check && !status.success) throw exitErrorOf(output, this.#stderr, this.#child.spawnfile, this.#plan)
     return { ...status, timedOut: this.#timedOut }
   }
 
-  // The child itself is ended by what spawn() does at both; here it is about the pipes that others may hold.
+  /** As an abort does. */
+  #stop(failure: (output: AnyOutput) => CommandRootError): void {
+    this.#failure = failure
+    this.#child.kill(this.#plan.killSignal)
+    this.#closeHeld()
+  }
+
+  // At these two the child itself is ended by what spawn() does; here it is about the pipes that others may hold.
 
   #expire(): void {
     this.#timedOut = true
@@ -113,24 +132,18 @@ class LinesRun {
     this.#closeHeld()
   }
 
-  /** As output(): after an abort or its time nobody is waited for, unless waitDelay says so. */
+  /** As output(): who was ended by us is not waited for beyond its own end, unless waitDelay says so. */
   #closeHeld(): void {
-    const { exitCode, signalCode } = this.#child
-    const isOver = exitCode !== null || signalCode !== null
-    if (isOver && (this.#aborted || this.#timedOut) && this.#plan.waitDelay === undefined) closeStreams(this.#child)
+    const wasEnded = this.#aborted || this.#timedOut || this.#failure
+    if (this.#exited && wasEnded && this.#plan.waitDelay === undefined) closeStreams(this.#child)
   }
 
   #text(line: Buffer): string {
     return line.toString(this.#plan.encoding ?? 'utf8')
   }
 
-  #overflow(): CommandRootError {
-    const code = 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER'
-    return new CommandRootError('stdout maxBuffer length exceeded by one line', { code, path: this.#child.spawnfile })
-  }
-
   /** The lines have been given away; what is left to show is stderr. */
-  #output(status: CommandStatus): CommandOutput<string | Buffer> {
+  #output(status: CommandStatus): AnyOutput {
     const { encoding } = this.#plan
     const resourceUsage = this.#child.resourceUsage() ?? resourceUsageOf(undefined)
     const [stdout, stderr] = encoding ? ['', this.#stderr.toString(encoding)] : [Buffer.alloc(0), this.#stderr]
@@ -145,6 +158,19 @@ class LinesRun {
       resourceUsage,
     }
   }
+}
+
+/** A line is longer than maxBuffer. */
+function overflow(path: string) {
+  const code = 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER'
+  return (output: AnyOutput) =>
+    new CommandRootError('stdout maxBuffer length exceeded by one line', { code, path, output })
+}
+
+/** Standard output cannot be read on. */
+function unreadable(error: unknown, path: string) {
+  const { errno = 0 } = error as { errno?: number }
+  return (output: AnyOutput) => failureError({ errno: -errno, step: 'wait', syscall: 'read' }, path, output)
 }
 
 /** Cuts chunks into lines: at \n, a \r before it cut. A line is bounded by maxBuffer. */

@@ -7,7 +7,7 @@ import { AbortError, CommandRootError, exitErrorOf, failureError } from './error
 import type { Plan } from './options.ts'
 import { handOver } from './streams.ts'
 import type { CommandOutput } from './types.ts'
-import { bare } from './validate.ts'
+import { bare, MAX_INT32 } from './validate.ts'
 
 /** Everything that one run needs to know. */
 export interface Run {
@@ -25,8 +25,11 @@ export async function runOutput({ name, request, plan }: Run): Promise<AnyOutput
   const ending = await new Promise<Ending>((resolve) => {
     const hold = engine().output(request, limitsOf(plan, request), (ended) => {
       listening?.[Symbol.dispose]()
+      clearTimeout(timer)
       resolve(ended)
     })
+    const expire = (): void => engine().expire(hold)
+    const timer = plan.timeout > 0 ? setTimeout(expire, Math.min(plan.timeout, MAX_INT32)) : undefined
     const abort = (): void => {
       aborted = true
       engine().abort(hold)

@@ -117,26 +117,18 @@ export function connect(fds: readonly number[], slots: readonly Slot[]): (Socket
   })
 }
 
-/**
- * The streams of a child that never started: they take no data, end when read, and close without an error. Their end
- * comes with the next turn of the loop, after 'error', as from a pipe whose other end has gone.
- */
-export function connectNothing(slots: readonly Slot[]): (Socket | null)[] {
-  return slots.map((slot, i) => {
-    if (slot !== 'pipe') return null
-    const never = (): void => undefined
-    const socket: Socket = new Socket({
-      ...directionOf(i),
-      write: never,
-      writev: never,
-      final: i === 0 ? never : (done: () => void): void => done(),
-      destroy(error: Error | null, done: (error: Error | null) => void): void {
-        done(error)
-        setImmediate(() => socket.emit('close', error !== null))
-      },
-    } as object)
-    if (i > 0) setImmediate(() => socket.destroyed || socket.push(null))
-    return socket
+/** Closes what is read from a child, though others still hold it open. */
+export function closeStreams({ stdio }: { stdio?: readonly unknown[] | undefined }): void {
+  for (const stream of stdio?.slice(1) ?? []) if (stream instanceof Socket) closeWhenQuiet(stream)
+}
+
+/** Closes a stream once nothing more comes of it; one that never falls quiet, after a while all the same. */
+function closeWhenQuiet(socket: Socket, turns = 64): void {
+  const before = socket.bytesRead
+  setImmediate(() => {
+    if (socket.destroyed) return
+    if (socket.bytesRead > before && turns > 0) closeWhenQuiet(socket, turns - 1)
+    else socket.destroy()
   })
 }
 

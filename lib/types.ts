@@ -228,6 +228,7 @@ export interface ProcessState extends CommandStatus {
 
 /** What output() resolves with. */
 export interface CommandOutput<Out extends string | Buffer = Buffer> extends CommandStatus {
+  /** 0 where its time was over before its turn to start had come. */
   pid: number
   /** Empty where not piped. */
   stdout: Out

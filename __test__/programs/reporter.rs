@@ -4,7 +4,7 @@
 //!   report [-- ANYTHING…]    print the line; what follows `--` is only there to be seen in argv
 //!   to FD                    print to this descriptor from now on (1)
 //!   out TEXT | err TEXT      write to descriptor 1 or 2
-//!   cat                      copy descriptor 0 to descriptor 1
+//!   cat | cat-both           copy descriptor 0 to descriptor 1, or to 1 and 2
 //!   flood N | flood-both N   write N bytes to 1, or in turns to 1 and 2
 //!   read-one                 wait for one byte, or the end, on descriptor 0
 //!   ignore SIGNAL            by its number
@@ -94,7 +94,8 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
             "to" => to = number() as c_int,
             "out" => emit(1, word().as_bytes()),
             "err" => emit(2, word().as_bytes()),
-            "cat" => cat(),
+            "cat" => cat(&[1]),
+            "cat-both" => cat(&[1, 2]),
             "flood" => flood(number(), &[1]),
             "flood-both" => flood(number(), &[1, 2]),
             "read-one" => {
@@ -202,14 +203,16 @@ fn emit(fd: c_int, mut bytes: &[u8]) {
     }
 }
 
-fn cat() {
+fn cat(fds: &[c_int]) {
     let mut buffer = vec![0_u8; 1 << 16];
     loop {
         let got = unsafe { read(0, buffer.as_mut_ptr().cast(), buffer.len()) };
         if got <= 0 {
             return;
         }
-        emit(1, buffer.get(..got as usize).unwrap_or_default());
+        for fd in fds {
+            emit(*fd, buffer.get(..got as usize).unwrap_or_default());
+        }
     }
 }
 

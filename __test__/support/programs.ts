@@ -14,15 +14,17 @@ export const programs = path.join(target, 'debug', 'examples')
 export const reporter = built('reporter')
 export const attacker = built('attacker')
 /** Runs a program where chosen system calls are refused. */
-export const without = built('without', 'filter')
+export const without = built('without', ['filter'])
 /** An addon that takes rights from the thread that loads it. */
-export const restrict = built('restrict', 'filter')
+export const restrict = built('restrict', ['filter'], 'librestrict.so')
+/** An addon that disturbs its process in the way that NEIGHBOUR says. */
+export const neighbour = built('neighbour', ['filter'], 'libneighbour.so')
 
-function built(...sources: [name: string, ...string[]]): string {
-  const program = path.join(programs, sources[0] === 'restrict' ? 'librestrict.so' : sources[0])
-  const changed = (name: string) => statSync(path.join(repository, '__test__', 'programs', `${name}.rs`)).mtimeMs
-  if (!existsSync(program) || sources.some((name) => statSync(program).mtimeMs < changed(name))) {
-    execFileSync('cargo', ['build', '--quiet', '--example', sources[0]], { cwd: repository, stdio: 'inherit' })
+function built(name: string, more: readonly string[] = [], file = name): string {
+  const program = path.join(programs, file)
+  const changed = (source: string) => statSync(path.join(repository, '__test__', 'programs', `${source}.rs`)).mtimeMs
+  if (!existsSync(program) || [name, ...more].some((source) => statSync(program).mtimeMs < changed(source))) {
+    execFileSync('cargo', ['build', '--quiet', '--example', name], { cwd: repository, stdio: 'inherit' })
   }
   return program
 }

@@ -5,13 +5,14 @@ use super::mailbox::{Inbox, lock};
 use super::request::{Request, When};
 use super::values::{Ending, Failure};
 use crate::engine::{self, Bounds, Interrupt, Launch, Launcher, Run, launch_here};
-use crate::process::{Child, Patience, start};
+use crate::process::{self, Child, Patience, start};
+use crate::sys::handed::hand_over;
 use napi::bindgen_prelude::{FunctionRef, Uint8Array};
 use napi::{Either, Env};
 use napi_derive::napi;
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -151,11 +152,22 @@ impl Engine {
     /// Ends a run of output(), started or not; its Ending says so.
     #[napi(catch_unwind)]
     pub fn abort(&self, id: u32) {
-        // Not under the lock: what ends by this is posted at once.
-        let interrupt = lock(&self.interrupts).get(&id).map(Arc::clone);
-        if let Some(interrupt) = interrupt {
+        if let Some(interrupt) = self.interrupt(id) {
             self.launcher.abort(&interrupt);
         }
+    }
+
+    /// The time of a run of output() is over: where it still waits for its turn to start, it ends by that.
+    #[napi(catch_unwind)]
+    pub fn expire(&self, id: u32) {
+        if let Some(interrupt) = self.interrupt(id) {
+            self.launcher.expire(&interrupt);
+        }
+    }
+
+    /// Not to be used under the lock: what ends by it is posted at once.
+    fn interrupt(&self, id: u32) -> Option<Arc<Interrupt>> {
+        lock(&self.interrupts).get(&id).map(Arc::clone)
     }
 
     /// What has ended since the last time.
@@ -229,8 +241,7 @@ impl Started {
     /// Our ends of its pipes, by its descriptors; -1 where there is none. Whoever takes them closes them.
     #[napi(catch_unwind)]
     pub fn take_streams(&mut self) -> Vec<i32> {
-        let streams = std::mem::take(&mut self.streams);
-        streams.into_iter().map(|stream| stream.map_or(-1, IntoRawFd::into_raw_fd)).collect()
+        hand_over(std::mem::take(&mut self.streams))
     }
 
     /// Sends a signal to the child and nobody else: 0, or a positive errno (ESRCH once it has ended).
@@ -258,5 +269,15 @@ impl Started {
     #[napi(catch_unwind)]
     pub fn release(&mut self) {
         self.child = None;
+    }
+}
+
+/// Our ends of the pipes of a child that did not start, the others closed, as `takeStreams` gives them. `piped`: by its
+/// descriptors.
+#[napi(catch_unwind)]
+pub fn broken_pipes(piped: Vec<bool>) -> Either<Vec<i32>, Failure> {
+    match process::broken_pipes(&piped) {
+        Ok(streams) => Either::A(hand_over(streams)),
+        Err(failure) => Either::B(failure.into()),
     }
 }

@@ -114,6 +114,7 @@ pub struct Ending {
     /// something that was written is not in stdout or stderr
     pub truncated: bool,
     pub duration_ms: f64,
+    /// absent where somebody else has reaped it
     pub usage: Option<Usage>,
 }
 
@@ -142,7 +143,7 @@ impl Ending {
             read_errno: ending.unreadable.map(|errno| errno as i32),
             truncated: ending.truncated,
             duration_ms: ending.duration.as_secs_f64() * 1e3,
-            usage: ended.map(|exit| Usage::from(&exit.usage)),
+            usage: ended.and_then(|exit| exit.usage.as_ref()).map(Usage::from),
         }
     }
 }

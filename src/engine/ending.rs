@@ -9,6 +9,7 @@ use std::time::Duration;
 pub(crate) struct Ending {
     /// It never started; the rest is empty then.
     pub(crate) failure: Option<Failure>,
+    /// 0 where nothing was started.
     pub(crate) pid: i32,
     /// An errno where the status could not be had: somebody else reaped it.
     pub(crate) exit: Option<Result<Exit, Errno>>,
@@ -28,6 +29,11 @@ pub(crate) struct Ending {
 impl Ending {
     pub(crate) fn failed(failure: Failure, duration: Duration) -> Ending {
         Ending { failure: Some(failure), duration, ..Ending::waited(0, None) }
+    }
+
+    /// Its time was over before its turn to start had come.
+    pub(crate) fn late(duration: Duration) -> Ending {
+        Ending { timed_out: true, duration, ..Ending::waited(0, None) }
     }
 
     /// Of a child that was waited for, and no more than that.

@@ -99,16 +99,26 @@ impl Launcher {
 
     /// Ends one that waits, or has been started.
     pub(crate) fn abort(&self, interrupt: &Arc<Interrupt>) {
-        let mut queue = lock(&self.queue);
-        let waits = queue.waiting.iter().position(|launch| Arc::ptr_eq(&launch.interrupt, interrupt));
-        let launch = waits.and_then(|index| queue.waiting.remove(index));
-        drop(queue);
-        match launch {
+        match self.take(interrupt) {
             Some(launch) => {
                 launch.fail(Failure::new(Step::Fork, clone::CALL, Errno::ECANCELED).because(Reason::Aborted));
             }
             None => interrupt.abort(),
         }
+    }
+
+    /// The time of one is over: it does not wait any more. One that has been started is the engine's to end.
+    pub(crate) fn expire(&self, interrupt: &Arc<Interrupt>) {
+        if let Some(Launch { bounds, done, .. }) = self.take(interrupt) {
+            done(Ending::late(bounds.called.elapsed()));
+        }
+    }
+
+    /// Out of the queue, if it waits there.
+    fn take(&self, interrupt: &Arc<Interrupt>) -> Option<Launch> {
+        let mut queue = lock(&self.queue);
+        let index = queue.waiting.iter().position(|launch| Arc::ptr_eq(&launch.interrupt, interrupt))?;
+        queue.waiting.remove(index)
     }
 }
 

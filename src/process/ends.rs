@@ -92,6 +92,12 @@ fn both_ends(index: usize) -> Result<(OwnedFd, OwnedFd)> {
     Ok(if index == STDIN { (read, write) } else { (write, read) })
 }
 
+/// What is left of the pipes of a child that did not start: our ends, the others closed. `piped`: by its descriptors.
+pub(crate) fn broken_pipes(piped: &[bool]) -> Result<Vec<Option<OwnedFd>>> {
+    let ours = |(index, piped): (usize, &bool)| piped.then(|| both_ends(index).map(|(_theirs, ours)| ours)).transpose();
+    piped.iter().enumerate().map(ours).collect()
+}
+
 fn open_null() -> Result<OwnedFd> {
     let null = open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty());
     null.and_then(sys::fd::lift).map_err(|errno| Failure::new(Step::Fds, "open", errno).about("/dev/null"))

@@ -116,7 +116,7 @@ impl<'a> Tries<'a> {
                 self.turn_to_proc(program, failure)?;
             }
             (Errno::ENOENT, Some(program)) if self.may_be_handled(program) => self.exec.keep = true,
-            (Errno::ENOENT, Some(program)) => return Err(program.explain_enoent(failure)),
+            (Errno::ENOENT, Some(program)) => return Err(program.explain_enoent(failure, self.exec.script)),
             _ => return Err(self.first.take().unwrap_or(failure)),
         }
         Ok(())

@@ -34,6 +34,7 @@ pub(crate) mod ways;
 
 pub(crate) use at::At;
 pub(crate) use attributes::{Attributes, CpuSet, Limit, Namespaces, Place};
+pub(crate) use ends::broken_pipes;
 pub(crate) use reap::{Child, Scope};
 pub(crate) use request::{Cwd, Environment, Patience, Request, Stdio, Target};
 pub(crate) use start::{Started, start};

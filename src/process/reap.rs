@@ -57,9 +57,10 @@ impl Child {
         self.pidfd.as_ref().or(self.end.as_ref()).map(AsFd::as_fd)
     }
 
-    /// How it ended, if it has. It is reaped by that, unless it is kept. ECHILD: it has been reaped.
+    /// How it ended, if it has. It is reaped by that, unless it is kept. ECHILD: it has been reaped, by us or by others,
+    /// and what they were told cannot be had.
     pub(crate) fn ended(&self) -> Result<Option<Exit>, Errno> {
-        if self.kept { self.unless_reaped(pidfd::peek) } else { self.reap() }
+        if self.kept { self.unless_reaped(|| self.look(pidfd::peek)) } else { self.reap() }
     }
 
     /// Waits for its end and reaps it, though it be kept. ECHILD: it has been reaped.
@@ -99,14 +100,22 @@ impl Child {
         if *reaped {
             return Err(Errno::ECHILD);
         }
-        let exit = self.ask(pidfd::reap);
+        let exit = self.look(pidfd::reap);
         *reaped = matches!(exit, Ok(Some(_)) | Err(Errno::ECHILD));
         exit
     }
 
+    /// As waitid tells it, or, where somebody else was told (waitpid(-1), SIGCHLD ignored), as the kernel remembers it.
+    fn look(&self, question: impl Fn(Id<'_>) -> Result<Option<Exit>, Errno>) -> Result<Option<Exit>, Errno> {
+        match (self.ask(question), &self.pidfd) {
+            (Err(Errno::ECHILD), Some(pidfd)) => pidfd::afterwards(pidfd.as_fd()).ok_or(Errno::ECHILD).map(Some),
+            (answer, _) => answer,
+        }
+    }
+
     /// Whether it stands stopped (SIGSTOP, SIGTSTP, …); it stays as it is.
     pub(super) fn is_stopped(&self) -> bool {
-        self.unless_reaped(pidfd::is_stopped).unwrap_or(false)
+        self.unless_reaped(|| self.ask(pidfd::is_stopped)).unwrap_or(false)
     }
 
     /// To whom its scope says. ESRCH: there is nobody.
@@ -141,9 +150,9 @@ impl Child {
         if *reaped { Err(Errno::ESRCH) } else { by_number(self.pid, signal) }
     }
 
-    fn unless_reaped<T>(&self, question: impl Fn(Id<'_>) -> Result<T, Errno>) -> Result<T, Errno> {
+    fn unless_reaped<T>(&self, question: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
         let reaped = self.lock();
-        if *reaped { Err(Errno::ECHILD) } else { self.ask(question) }
+        if *reaped { Err(Errno::ECHILD) } else { question() }
     }
 
     /// By the pidfd, or by the number where waitid does not take pidfds (before 5.4, or a filter's answer: it says none

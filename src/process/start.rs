@@ -353,6 +353,6 @@ mod tests {
             }
             std::thread::yield_now();
         };
-        assert!(exit.usage.ru_minflt > 0);
+        assert!(exit.usage.is_some_and(|usage| usage.ru_minflt > 0));
     }
 }

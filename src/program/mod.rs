@@ -91,14 +91,19 @@ impl Program {
     }
 
     /// Why exec said ENOENT of a file that is held open: a close-on-exec descriptor cannot hold a script (its
-    /// interpreter could not open it), and an ELF file may name a loader that is not there. Looked at only then.
-    pub(crate) fn explain_enoent(&self, failure: Failure) -> Failure {
+    /// interpreter could not open it), and an ELF file may name a loader that is not there; so may a script that the
+    /// kernel was to run (`as_script`). Looked at only then.
+    pub(crate) fn explain_enoent(&self, failure: Failure, as_script: bool) -> Failure {
         match self.interpreter() {
-            Some(Interpreter::Script(line)) => {
+            Ok(Some(Interpreter::Script(line))) if as_script => {
+                failure.detail(format!("its interpreter {} is missing", line.interpreter()))
+            }
+            Ok(Some(Interpreter::Script(line))) => {
                 failure.because(Reason::ScriptDenied).detail(format!("its interpreter is {}", line.interpreter()))
             }
-            Some(Interpreter::Loader(path)) => failure.detail(format!("its loader {path} is missing")),
-            None => failure.detail("it is a script, or the loader it names is missing"),
+            Ok(Some(Interpreter::Loader(path))) => failure.detail(format!("its loader {path} is missing")),
+            _ if as_script => failure.detail("its interpreter is missing"),
+            _ => failure.detail("it is a script, or the loader it names is missing"),
         }
     }
 
@@ -154,8 +159,13 @@ impl Program {
         })
     }
 
-    fn interpreter(&self) -> Option<Interpreter> {
-        self.open_for_reading().ok().and_then(|file| read_interpreter(&file))
+    /// None where it names none, or may not be read. An error: it could not be looked at for want of something.
+    fn interpreter(&self) -> Result<Option<Interpreter>> {
+        match self.open_for_reading() {
+            Ok(file) => Ok(read_interpreter(&file)),
+            Err(failure) if matches!(failure.errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => Err(failure),
+            Err(_) => Ok(None),
+        }
     }
 
     /// The very file that is held, for reading.

@@ -83,7 +83,8 @@ impl Image {
         if wish.scripts == Scripts::Deny {
             return Ok(plain(program));
         }
-        let Some(Interpreter::Script(line)) = program.interpreter() else { return Ok(plain(program)) };
+        let named = program.interpreter().map_err(|failure| Failure { step: Step::Script, ..failure })?;
+        let Some(Interpreter::Script(line)) = named else { return Ok(plain(program)) };
         // Not by the kernel's word alone: where /dev/fd is something else, the interpreter would read that.
         if !has_dev_fd(wish.root) {
             let failure = Failure::new(Step::Script, "fstatfs", Errno::ENOENT).because(Reason::Unavailable);

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 /// As many links as the kernel would follow.
 const LINKS: usize = 40;
-/// Words are not worth more; links of somebody who means harm could ask for it.
+/// Words are not worth more; links of somebody who means harm could ask for it. They are then about the link that has
+/// been come to by then.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Words that name the link and its target, or the part of the name, at which `errno` comes. None: it does no more.
@@ -19,7 +20,7 @@ pub(super) fn explain(root: &Directory, name: &CStr, errno: Errno) -> Option<Str
     let begun = Instant::now();
     for _ in 0..LINKS {
         if begun.elapsed() > PATIENCE {
-            return None;
+            break;
         }
         if errno == Errno::EXDEV && name.starts_with('/') && !root.rules.in_root {
             return Some(format!("'{name}' is absolute"));

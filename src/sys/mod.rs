@@ -4,6 +4,7 @@
 pub(crate) mod access;
 pub(crate) mod environment;
 pub(crate) mod fd;
+pub(crate) mod handed;
 pub(crate) mod node;
 pub(crate) mod poll;
 pub(crate) mod resolve;

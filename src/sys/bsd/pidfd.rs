@@ -46,6 +46,11 @@ pub(crate) fn reap(child: Id<'_>) -> Result<Option<Exit>, Errno> {
     wait::reap(child.number()?)
 }
 
+/// Nothing is kept of a process that somebody else has reaped.
+pub(crate) fn afterwards(_pidfd: BorrowedFd<'_>) -> Option<Exit> {
+    None
+}
+
 /// Waits for the end of the process, and leaves it to be reaped.
 pub(crate) fn wait(child: Id<'_>) -> Result<(), Errno> {
     loop {

@@ -9,7 +9,8 @@ use std::ffi::c_int;
 pub(crate) struct Exit {
     pub(crate) status: Status,
     pub(crate) core_dumped: bool,
-    pub(crate) usage: libc::rusage,
+    /// None where it cannot be told.
+    pub(crate) usage: Option<libc::rusage>,
 }
 
 pub(crate) fn reap(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
@@ -22,7 +23,7 @@ pub(crate) fn reap(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
     }
     // Bytes here, KiB elsewhere.
     usage.ru_maxrss /= 1024;
-    Ok(Some(Exit { status: Status::of(status), core_dumped: libc::WCOREDUMP(status), usage }))
+    Ok(Some(Exit { status: Status::of(status), core_dumped: libc::WCOREDUMP(status), usage: Some(usage) }))
 }
 
 /// Its usage is what proc_pid_rusage(3) tells: times, page faults that needed reading, and its size.
@@ -37,7 +38,7 @@ pub(crate) fn peek(pid: libc::pid_t) -> Result<Option<Exit>, Errno> {
     } else {
         Status::Signal(info.si_status)
     };
-    Ok(Some(Exit { status, core_dumped: info.si_code == libc::CLD_DUMPED, usage: usage_so_far(pid) }))
+    Ok(Some(Exit { status, core_dumped: info.si_code == libc::CLD_DUMPED, usage: Some(usage_so_far(pid)) }))
 }
 
 pub(crate) fn wait(pid: libc::pid_t) -> Result<(), Errno> {

@@ -9,7 +9,8 @@ use std::ffi::c_int;
 pub(crate) struct Exit {
     pub(crate) status: Status,
     pub(crate) core_dumped: bool,
-    pub(crate) usage: libc::rusage,
+    /// None where it cannot be told.
+    pub(crate) usage: Option<libc::rusage>,
 }
 
 /// sys/resource.h
@@ -49,7 +50,7 @@ pub(crate) fn is_stopped(pid: libc::pid_t) -> Result<bool, Errno> {
 
 fn look(pid: libc::pid_t, options: c_int) -> Result<Option<Exit>, Errno> {
     let Some((status, usages)) = by_wait6(pid, options)? else { return Ok(None) };
-    Ok(Some(Exit { status: Status::of(status), core_dumped: libc::WCOREDUMP(status), usage: usages.own }))
+    Ok(Some(Exit { status: Status::of(status), core_dumped: libc::WCOREDUMP(status), usage: Some(usages.own) }))
 }
 
 /// None: there is nothing to tell.

@@ -1,6 +1,7 @@
 //! Children by descriptor, or by number where there is no descriptor: waitid, pidfd_send_signal, kill.
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// How a process ended, and what it used.
@@ -8,7 +9,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 pub(crate) struct Exit {
     pub(crate) status: Status,
     pub(crate) core_dumped: bool,
-    pub(crate) usage: libc::rusage,
+    /// None where somebody else has reaped it.
+    pub(crate) usage: Option<libc::rusage>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,49 @@ pub(crate) fn wait(child: Id<'_>) -> Result<(), Errno> {
 /// How it ended, if it has; it stays to be reaped. ECHILD: it has been.
 pub(crate) fn peek(child: Id<'_>) -> Result<Option<Exit>, Errno> {
     look(child, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// How a process ended that somebody else has reaped, or that the kernel has itself (SIGCHLD is ignored). From 6.15 on it
+/// keeps that for those who hold a pidfd of it. None where it does not, and for a process that runs.
+pub(crate) fn afterwards(pidfd: BorrowedFd<'_>) -> Option<Exit> {
+    match exit_code(pidfd) {
+        Ok(None) => {
+            // Its end shows a moment before what is kept of it is there; POLLHUP comes after both.
+            while poll(&mut [PollFd::new(pidfd, PollFlags::empty())], LONGEST_MOMENT) == Err(Errno::EINTR) {}
+            exit_code(pidfd).ok().flatten()
+        }
+        told => told.ok().flatten(),
+    }
+    .map(|word| {
+        let exited = libc::WIFEXITED(word);
+        let status = if exited { Status::Code(libc::WEXITSTATUS(word)) } else { Status::Signal(libc::WTERMSIG(word)) };
+        Exit { status, core_dumped: !exited && libc::WCOREDUMP(word), usage: None }
+    })
+}
+
+/// In ms; a release of the process on a busy machine takes less.
+const LONGEST_MOMENT: u16 = 200;
+
+/// struct pidfd_info (linux/pidfd.h, 6.13), as far as its first version goes.
+#[repr(C)]
+struct Info {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+/// PIDFD_INFO_EXIT (6.15): `exit_code` is asked for, and told.
+const INFO_EXIT: u64 = 1 << 3;
+/// PIDFD_GET_INFO: _IOWR(0xff, 11, struct pidfd_info).
+const GET_INFO: u32 = 3 << 30 | (size_of::<Info>() as u32) << 16 | 0xff << 8 | 11;
+
+/// wait(2)'s status; None while it is not there. An error: it is gone and nothing is kept, or this cannot be asked.
+fn exit_code(pidfd: BorrowedFd<'_>) -> Result<Option<i32>, Errno> {
+    let mut info = Info { mask: INFO_EXIT, cgroup: 0, ids: [0; 11], exit_code: 0 };
+    // SAFETY: the kernel writes at most the size that the request's number says, and `info` outlives the call.
+    Errno::result(unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO as _, &raw mut info) })?;
+    Ok((info.mask & INFO_EXIT != 0).then_some(info.exit_code))
 }
 
 /// Whether the process stands stopped (SIGSTOP, SIGTSTP, …); it stays as it is.
@@ -98,7 +143,7 @@ pub(crate) fn watch(_pid: libc::pid_t) -> Option<OwnedFd> {
 fn look(child: Id<'_>, options: i32) -> Result<Option<Exit>, Errno> {
     let (info, usage) = waitid(child, options)?;
     let core_dumped = info.si_code == libc::CLD_DUMPED;
-    Ok(status(&info).map(|status| Exit { status, core_dumped, usage }))
+    Ok(status(&info).map(|status| Exit { status, core_dumped, usage: Some(usage) }))
 }
 
 /// The system call itself: libc's wrapper has no place for the resource usage.

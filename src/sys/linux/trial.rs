@@ -2,7 +2,7 @@
 //! emulators). Whatever may end a process is tried in a child.
 
 use super::clone::{Birth, Born, Entry, INTO_CGROUP, Memory, clone};
-use super::pidfd::{self, Exit, Id, Status};
+use super::pidfd::{self, Id, Status};
 use super::signals::Blocked;
 use super::syscall::syscall;
 use crate::sys::stack::Stack;
@@ -147,14 +147,14 @@ fn run(memory: Memory, entry: Entry, argument: *const c_void) -> Result<Tried, E
     let by_pidfd = pidfd.as_ref().map(|pidfd| pidfd::peek(Id::Pidfd(pidfd.as_fd())));
     // ECHILD: it has ended, and whoever ignores SIGCHLD has had it reaped. Anything else: that is not taken here.
     let wait_by_pidfd = matches!(by_pidfd, Some(Ok(_) | Err(Errno::ECHILD)));
-    let ended = pidfd::reap(Id::Number(pid));
+    let status = match pidfd::reap(Id::Number(pid)) {
+        Ok(exit) => exit.map(|exit| exit.status),
+        Err(_) => pidfd.as_ref().and_then(|pidfd| pidfd::afterwards(pidfd.as_fd())).map(|exit| exit.status),
+    };
     stack.give_back();
-    match ended {
-        Ok(Some(Exit { status: Status::Signal(_), .. })) => Err(Errno::EINTR),
-        ended => {
-            let succeeded = matches!(ended, Ok(Some(Exit { status: Status::Code(0), .. })));
-            Ok(Tried { succeeded, pidfd: pidfd.is_some(), wait_by_pidfd })
-        }
+    match status {
+        Some(Status::Signal(_)) => Err(Errno::EINTR),
+        status => Ok(Tried { succeeded: status == Some(Status::Code(0)), pidfd: pidfd.is_some(), wait_by_pidfd }),
     }
 }
 
