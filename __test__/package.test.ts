@@ -153,6 +153,23 @@ test('without its addon the import is one sentence with the package to install',
   t.false(message.includes('\n'))
 })
 
+test('on a system without an addon the import is one sentence', (t) => {
+  const systems = [
+    ['win32', 'x64'],
+    ['linux', 'riscv64'],
+    ['freebsd', 'arm64'],
+  ]
+  for (const [platform, arch] of systems) {
+    const { stdout } = node(`
+      Object.defineProperties(process, { platform: { value: '${platform}' }, arch: { value: '${arch}' } })
+      import('command-root').catch((error) => console.log(JSON.stringify([error.code, error.message])))`)
+    t.deepEqual(JSON.parse(stdout), [
+      'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
+      `command-root does not run on ${platform}-${arch}`,
+    ])
+  }
+})
+
 test('a second build builds nothing', (t) => {
   const ended = spawnSync(process.execPath, ['scripts/prepare.mjs'], { cwd: repository, encoding: 'utf8' })
   t.deepEqual([ended.stdout, ended.status], ['command-root: up to date\n', 0])
