@@ -7,7 +7,7 @@
 import { ChildProcess } from 'node:child_process'
 import { channel } from 'node:diagnostics_channel'
 import { addAbortListener, EventEmitter } from 'node:events'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Ending, Failure, Request, Started } from '#binding'
 import { codeOf, resourceUsageOf, signalOf } from './ending.ts'
 import { engine, type Hold } from './engine.ts'
@@ -301,7 +301,7 @@ class Child extends EventEmitter {
 
 /** Closes what is read from a child, though others still hold it open. */
 export function closeStreams({ stdio }: { stdio?: readonly unknown[] | undefined }): void {
-  for (const stream of stdio?.slice(1) ?? []) if (stream instanceof Socket) closeWhenQuiet(stream)
+  for (const stream of stdio?.slice(1) ?? []) if (stream) closeWhenQuiet(stream as Socket)
 }
 
 /** Closes a stream once nothing more comes of it; one that never falls quiet, after a while all the same. */

@@ -1,0 +1,65 @@
+// Runs __test__/runtimes/suite.mjs in every runtime:
+//
+//   npm run test:runtimes                      all of them
+//   npm run test:runtimes -- deno workers      one of them, and of the suite what holds that word
+//
+// They come as npm packages into target/tools/; one that cannot be had is skipped with its reason.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import test from 'node:test'
+import { npm, reasonOf, repository } from '../pack/tools.mjs'
+
+const { platform, arch } = process
+const bunArch = arch === 'arm64' ? 'aarch64' : arch
+const libc = platform === 'linux' ? '-glibc' : ''
+
+/** Of Node 20 and 22 the oldest that package.json's `engines` lets in. */
+const RUNTIMES = [
+  { name: 'node20', wanted: `node-${platform}-${arch}@20.19.0`, program: 'bin/node' },
+  { name: 'node22', wanted: `node-${platform}-${arch}@22.12.0`, program: 'bin/node' },
+  { name: 'node24', wanted: `node-${platform}-${arch}@24.21.0`, program: 'bin/node' },
+  { name: 'node26', wanted: `node-${platform}-${arch}@26.10.0`, program: 'bin/node' },
+  { name: 'bun', wanted: `@oven/bun-${platform}-${bunArch}@1.4.5`, program: 'bin/bun' },
+  { name: 'deno', wanted: `@deno/${platform}-${arch}${libc}@2.9.6`, program: 'deno', args: ['run', '--allow-all'] },
+]
+
+/** Where a runtime's program is, from now on. Throws where npm has none for this machine, or cannot be reached. */
+function programOf({ name, wanted, program }) {
+  const place = path.join(repository, 'target', 'tools', wanted.replaceAll('/', '+'))
+  const file = path.join(place, 'node_modules', name, program)
+  // --force: npm looks at the engines and systems that packages are for, and these are for themselves.
+  const options = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--force', '--loglevel=error']
+  if (!existsSync(file)) npm(['install', '--prefix', place, ...options, `${name}@npm:${wanted}`])
+  return file
+}
+
+/** Shows what a program says as it comes; resolves with how it ended. */
+function follow(program, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: repository, stdio: ['ignore', 'inherit', 'inherit'] })
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve(signal ?? code))
+  })
+}
+
+const suite = path.join(repository, '__test__', 'runtimes', 'suite.mjs')
+const [one, ...words] = process.argv.slice(2)
+const chosen = RUNTIMES.filter(({ name }) => one === undefined || name === one)
+if (chosen.length === 0) throw new Error(`no runtime is called ${one}: ${RUNTIMES.map(({ name }) => name).join(' ')}`)
+
+for (const runtime of chosen) {
+  test(runtime.wanted, async (t) => {
+    let program
+    try {
+      program = programOf(runtime)
+    } catch (error) {
+      return t.skip(reasonOf(error))
+    }
+    console.log(`\n── ${runtime.wanted}`)
+    assert.equal(await follow(program, [...(runtime.args ?? []), suite, ...words]), 0)
+  })
+}
