@@ -4,7 +4,7 @@
  */
 import { Socket } from 'node:net'
 import { invalidValue } from './argument-errors.ts'
-import { bunStream } from './bun-streams.ts'
+import { bunStream, closedWithWorker } from './runtimes.ts'
 import type { Stdio, StdioSource } from './types.ts'
 import { MAX_INT32 } from './validate.ts'
 
@@ -114,7 +114,7 @@ function stopReading(stream: HandedOver, handle: Handle): void {
 export function connect(fds: readonly number[], slots: readonly Slot[]): (Socket | null)[] {
   return slots.map((_, i) => {
     const fd = fds[i] ?? -1
-    return fd < 0 ? null : (bunStream(fd, i) ?? new Socket({ fd, ...directionOf(i) }))
+    return fd < 0 ? null : (bunStream(fd, i) ?? closedWithWorker(new Socket({ fd, ...directionOf(i) }), fd))
   })
 }
 

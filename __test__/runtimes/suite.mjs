@@ -299,14 +299,18 @@ async function endWorker(how) {
   return said
 }
 
+/** With any addon Deno leaves the event loop of a worker that was terminated; its sockets come and go. */
+const deno = 'deno' in process.versions
+const ours = () => descriptors().filter((file) => !(deno && /^(anon_inode:\[event(fd|poll)\]|socket:)/.test(file)))
+
 test('workers: their children are told of, and nothing is left of those that ended', async () => {
   assert.deepEqual(await endWorker('ends'), [5, 6])
   if (!hasProc) return 'what is left is not looked at: there is no /proc'
   await endWorker('terminated')
   assert.deepEqual(await settled(children, []), [])
-  const before = descriptors()
+  const before = ours()
   for (let i = 0; i < 5; i++) for (const how of ['ends', 'terminated']) await endWorker(how)
-  assert.deepEqual(await settled(descriptors, before), before)
+  assert.deepEqual(await settled(ours, before), before)
   assert.deepEqual(await settled(children, []), [])
 })
 

@@ -1,11 +1,15 @@
 /**
- * The streams of a child in Bun, whose net.Socket takes no descriptor: for pipes Bun's own readers and writers of files,
- * which wait in its event loop and leave the descriptor to us; for what goes both ways a socket, by connect().
+ * What other runtimes than Node do otherwise with the streams of a child.
+ *
+ * Bun's net.Socket takes no descriptor: for pipes there are Bun's own readers and writers of files, which wait in its
+ * event loop and leave the descriptor to the Rust half; for what goes both ways a socket, by connect().
+ *
+ * Deno leaves a worker's pipes open, its own children's too, when that is terminated.
  */
-import { closeSync } from 'node:fs'
 import { Socket, type SocketConnectOpts } from 'node:net'
 import { Readable, Writable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
+import { binding } from './binding.ts'
 
 interface Sink {
   write(chunk: Uint8Array): unknown
@@ -30,6 +34,7 @@ export function bunStream(fd: number, index: number): Socket | undefined {
 }
 
 function pipeReader({ file }: Bun, fd: number): Readable {
+  const pipe = binding.holdPipe(fd)
   const stream = Readable.fromWeb(file(fd).stream())
   const push = stream.push.bind(stream)
   const counted = Object.assign(stream, { bytesRead: 0 })
@@ -37,20 +42,27 @@ function pipeReader({ file }: Bun, fd: number): Readable {
     counted.bytesRead += chunk?.length ?? 0
     return push(chunk, encoding)
   }
-  return counted.once('close', () => closeSync(fd))
+  return counted.once('close', () => binding.letGoPipe(pipe))
+}
+
+/** Deno: whatever it does about it, the descriptor is closed when this environment ends. */
+export function closedWithWorker(socket: Socket, fd: number): Socket {
+  if (!('deno' in process.versions)) return socket
+  const pipe = binding.lendPipe(fd)
+  return socket.once('close', () => binding.forgetPipe(pipe))
 }
 
 /** How much is given away at once: of what is destroyed meanwhile, no more than this is written all the same. */
 const PIECE_BYTES = 64 * 1024
 
 class PipeWriter extends Writable {
-  readonly #fd: number
+  readonly #pipe: number
   readonly #sink: Sink
   #writing: Promise<unknown> = Promise.resolve()
 
   constructor({ file }: Bun, fd: number) {
     super()
-    this.#fd = fd
+    this.#pipe = binding.holdPipe(fd)
     this.#sink = file(fd).writer()
   }
 
@@ -88,6 +100,6 @@ class PipeWriter extends Writable {
     } catch {
       // The reader has gone, as the last write has told.
     }
-    closeSync(this.#fd)
+    binding.letGoPipe(this.#pipe)
   }
 }
