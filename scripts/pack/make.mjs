@@ -21,7 +21,7 @@ function napi(...args) {
 function lay() {
   rmSync(stage, { recursive: true, force: true })
   mkdirSync(path.join(stage, 'npm'), { recursive: true })
-  for (const file of ['package.json', 'README.md', 'LICENSE', 'binding.js', 'binding.d.ts', 'dist'])
+  for (const file of ['package.json', 'README.md', 'LICENSE', 'binding.cjs', 'binding.d.cts', 'dist'])
     cpSync(path.join(repository, file), path.join(stage, file), { recursive: true })
 }
 
