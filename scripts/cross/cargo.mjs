@@ -27,15 +27,18 @@ export const addonOf = (target) => `${napi.binaryName}.${platformOf(target)}.nod
 /** The target of this machine itself. */
 export const host = () => answer('rustc', ['-vV'])?.match(/^host: (.*)$/m)?.[1]
 
-function answer(command, args) {
-  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' })
+function answer(command, args, env = {}) {
+  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, ...env } })
   return status === 0 ? stdout.trim() : undefined
 }
 
+/** rustup's own choice, and Debian's (scripts/cross/tools.sh). */
+const TOOLCHAINS = [{}, { RUSTUP_TOOLCHAIN: 'web' }]
+
 /** The first toolchain that has std for the target; else the first that can build it. */
 export function toolchainFor(target) {
-  const found = [[], ['+web']].filter((chosen) => answer('rustc', [...chosen, '--version']) !== undefined)
-  const ready = found.find((chosen) => existsSync(answer('rustc', [...chosen, ...libraryOf(target)]) ?? ''))
+  const found = TOOLCHAINS.filter((chosen) => answer('rustc', ['--version'], chosen) !== undefined)
+  const ready = found.find((chosen) => existsSync(answer('rustc', libraryOf(target), chosen) ?? ''))
   if (ready) return { chosen: ready, buildStd: false }
   const source = found.find((chosen) => existsSync(sourceOf(chosen)))
   if (source) return { chosen: source, buildStd: true }
@@ -46,7 +49,7 @@ export function toolchainFor(target) {
 
 const libraryOf = (target) => ['--print', 'target-libdir', '--target', target]
 const sourceOf = (chosen) =>
-  path.join(answer('rustc', [...chosen, '--print', 'sysroot']) ?? '', 'lib/rustlib/src/rust/library')
+  path.join(answer('rustc', ['--print', 'sysroot'], chosen) ?? '', 'lib/rustlib/src/rust/library')
 
 /** Whether the system's own linker does: on a Mac, for either kind of Mac. */
 const linksItself = (target) => process.platform === 'darwin' && target.endsWith('-apple-darwin')
@@ -58,25 +61,27 @@ function requireZig() {
   if (zig === undefined) throw new Missing(`zig is missing: ${cure}`)
 }
 
-/** The command, arguments and environment of `cargo SUBCOMMAND …` for a target; 'build' and 'test' link by zig. */
+/** What calls cargo so that zig links. */
+const LINKING = { build: ['cargo-zigbuild', 'zigbuild'], test: ['cargo-zigbuild', 'test'] }
+
+/** The command, arguments and environment of `cargo SUBCOMMAND …` for a target. */
 export function cargo(subcommand, target, args = []) {
   const { chosen, buildStd } = toolchainFor(target)
-  const links = subcommand === 'build' && !linksItself(target)
-  if (links) requireZig()
-  const named = links && target.endsWith('-gnu') ? `${target}.${GLIBC}` : target
-  const env = { ...process.env, ...(buildStd && { RUSTC_BOOTSTRAP: '1' }) }
-  // An addon is loaded by a program with a libc of its own; a test program may bring its own libc.
-  if (subcommand === 'build' && target.endsWith('-musl')) addFlag(env, '-C target-feature=-crt-static')
+  const zig = subcommand in LINKING && !linksItself(target)
+  if (zig) requireZig()
+  const [command, word] = zig ? LINKING[subcommand] : ['cargo', subcommand]
+  const named = zig && target.endsWith('-gnu') ? `${target}.${GLIBC}` : target
+  const env = { ...process.env, ...chosen, ...(buildStd && { RUSTC_BOOTSTRAP: '1' }) }
+  if (target.endsWith('-musl')) addFlag(env, MUSL[subcommand])
   // Only a Mac has the tool by which rustc strips for a Mac.
-  if (links && target.endsWith('-apple-darwin')) env.CARGO_PROFILE_RELEASE_STRIP = 'false'
+  if (zig && target.endsWith('-apple-darwin')) env.CARGO_PROFILE_RELEASE_STRIP = 'false'
   const std = buildStd ? ['-Zbuild-std=std,panic_abort'] : []
-  return {
-    command: 'cargo',
-    args: [...chosen, links ? 'zigbuild' : subcommand, '--target', named, ...std, ...args],
-    env,
-  }
+  return { command, args: [word, '--target', named, ...std, ...args], env }
 }
 
+/** An addon is loaded by a program with a libc of its own; what runs by itself has zig's in it. */
+const MUSL = { build: '-C target-feature=-crt-static', test: '-C link-self-contained=no' }
+
 function addFlag(env, flag) {
-  env.RUSTFLAGS = [env.RUSTFLAGS, flag].filter(Boolean).join(' ')
+  if (flag !== undefined) env.RUSTFLAGS = [env.RUSTFLAGS, flag].filter(Boolean).join(' ')
 }

@@ -32,6 +32,19 @@ export function installed(name, manifests) {
   return directory
 }
 
+/**
+ * The path of `program` in the npm package `wanted`, installed as `name`. Throws with npm's own words where the package
+ * cannot be had.
+ */
+export function programOf({ name, wanted, program }) {
+  const place = path.join(repository, 'target', 'tools', wanted.replaceAll('/', '+'))
+  const file = path.join(place, 'node_modules', name, program)
+  // --force: npm looks at the engines and systems that packages are for, and these are for themselves.
+  const options = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--force', '--loglevel=error']
+  if (!existsSync(file)) npm(['install', '--prefix', place, ...options, `${name}@npm:${wanted}`])
+  return file
+}
+
 /** The first line in which npm says why it failed. */
 export const reasonOf = (error) =>
   /^npm error (?!code|errno|syscall)(.+)$/m.exec(error.stderr ?? '')?.[1] ?? error.message

@@ -7,11 +7,10 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import test from 'node:test'
-import { npm, reasonOf, repository } from '../pack/tools.mjs'
+import { programOf, reasonOf, repository } from '../pack/tools.mjs'
 
 const { platform, arch } = process
 const bunArch = arch === 'arm64' ? 'aarch64' : arch
@@ -26,16 +25,6 @@ const RUNTIMES = [
   { name: 'bun', wanted: `@oven/bun-${platform}-${bunArch}@1.4.5`, program: 'bin/bun' },
   { name: 'deno', wanted: `@deno/${platform}-${arch}${libc}@2.9.6`, program: 'deno', args: ['run', '--allow-all'] },
 ]
-
-/** Where a runtime's program is, from now on. Throws where npm has none for this machine, or cannot be reached. */
-function programOf({ name, wanted, program }) {
-  const place = path.join(repository, 'target', 'tools', wanted.replaceAll('/', '+'))
-  const file = path.join(place, 'node_modules', name, program)
-  // --force: npm looks at the engines and systems that packages are for, and these are for themselves.
-  const options = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--force', '--loglevel=error']
-  if (!existsSync(file)) npm(['install', '--prefix', place, ...options, `${name}@npm:${wanted}`])
-  return file
-}
 
 /** Shows what a program says as it comes; resolves with how it ended. */
 function follow(program, args) {
