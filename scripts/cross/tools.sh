@@ -18,4 +18,5 @@ apt-get install -y --no-install-recommends qemu-user-static libc6:arm64 libstdc+
 apt-get install -y --no-install-recommends binutils musl-tools patchelf
 if command -v rustup >/dev/null; then rustup toolchain link web /usr; fi
 # zig is the linker for every target: `zig cc` brings each C library's symbols, of glibc as old as is wanted.
-pip install ziglang==0.17.1 cargo-zigbuild==0.24.1
+command -v pip >/dev/null || apt-get install -y --no-install-recommends python3-pip
+PIP_BREAK_SYSTEM_PACKAGES=1 pip install ziglang==0.17.1 cargo-zigbuild==0.24.1
