@@ -6,17 +6,19 @@
 // Without a network, or the tools to link with, what needs them is skipped with its reason.
 
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import test from 'node:test'
 import { buildAddon } from '../cross/build.mjs'
 import { addonOf, GLIBC, host, Missing, napi, platformOf } from '../cross/cargo.mjs'
+import { RUNTIMES } from '../runtimes/list.mjs'
 import { makeTarballs } from './make.mjs'
 import { glibcOf, isNewer } from './measure.mjs'
 import { Project, place, run } from './project.mjs'
+import { recipesOf } from './recipes.mjs'
 import { startRegistry } from './registry.mjs'
-import { installed, reasonOf, repository } from './tools.mjs'
+import { installed, programOf, reasonOf, repository } from './tools.mjs'
 
 const at = (...names) => path.join(repository, ...names)
 const manifest = JSON.parse(readFileSync(at('package.json'), 'utf8'))
@@ -240,6 +242,42 @@ withTools('are the types wrong? They are not', async () => {
   )
   assert.deepEqual(ours, [])
 })
+
+// ---- bundlers and test runners ---------------------------------------------------------------------------
+
+const bundlers = had(() => installed('bundlers', at('scripts', 'pack', 'bundlers')))
+const bun = had(() => programOf(RUNTIMES.find(({ name }) => name === 'bun')))
+
+/** What a recipe's commands find in PATH, as in a project where these tools are installed. */
+function toolBin() {
+  const bin = place('tool-bin')
+  const inModules = path.join(bundlers.value, 'node_modules', '.bin')
+  for (const name of readdirSync(inModules)) symlinkSync(path.join(inModules, name), path.join(bin, name))
+  for (const [name, program] of [
+    ['bun', bun.value],
+    ['node', process.execPath],
+  ])
+    if (program) symlinkSync(program, path.join(bin, name))
+  return bin
+}
+let tooled
+
+for (const { title, files, commands } of recipesOf(readFileSync(at('docs', 'bundlers.md'), 'utf8'))) {
+  const lacking = tools.lacking ?? bundlers.lacking ?? (title.startsWith('bun ') ? bun.lacking : undefined)
+  test(`docs/bundlers.md: ${title}`, lacking ? { skip: lacking } : {}, async () => {
+    tooled ??= toolBin()
+    const project = await user(`with ${title.replaceAll(/\W/g, '-')}`)
+    for (const name of readdirSync(path.join(bundlers.value, 'node_modules')).filter((name) => !name.startsWith('.')))
+      symlinkSync(path.join(bundlers.value, 'node_modules', name), project.file(`node_modules/${name}`))
+    for (const { name, code } of files) project.write(name, code)
+    for (const command of commands) {
+      const env = { PATH: `${tooled}:/usr/bin:/bin`, CI: 'true', NO_COLOR: '1' }
+      const ended = await run('/bin/sh', ['-c', command.replace(/^npx /, '')], { cwd: project.directory, env })
+      assert.equal(ended.code, 0, `${command}\n${ended.stdout}${ended.stderr}`)
+      if (command === commands.at(-1)) assert.match(ended.stdout + ended.stderr, /^hello\n$|\b1 passed\b/)
+    }
+  })
+}
 
 // ---- where it cannot be loaded -------------------------------------------------------------------------
 

@@ -11,20 +11,7 @@ import path from 'node:path'
 import process from 'node:process'
 import test from 'node:test'
 import { programOf, reasonOf, repository } from '../pack/tools.mjs'
-
-const { platform, arch } = process
-const bunArch = arch === 'arm64' ? 'aarch64' : arch
-const libc = platform === 'linux' ? '-glibc' : ''
-
-/** Of Node 20 and 22 the oldest that package.json's `engines` lets in. */
-const RUNTIMES = [
-  { name: 'node20', wanted: `node-${platform}-${arch}@20.19.0`, program: 'bin/node' },
-  { name: 'node22', wanted: `node-${platform}-${arch}@22.12.0`, program: 'bin/node' },
-  { name: 'node24', wanted: `node-${platform}-${arch}@24.21.0`, program: 'bin/node' },
-  { name: 'node26', wanted: `node-${platform}-${arch}@26.10.0`, program: 'bin/node' },
-  { name: 'bun', wanted: `@oven/bun-${platform}-${bunArch}@1.4.5`, program: 'bin/bun' },
-  { name: 'deno', wanted: `@deno/${platform}-${arch}${libc}@2.9.6`, program: 'deno', args: ['run', '--allow-all'] },
-]
+import { RUNTIMES } from './list.mjs'
 
 /** Shows what a program says as it comes; resolves with how it ended. */
 function follow(program, args) {
