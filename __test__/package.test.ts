@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { repository } from './support/programs.ts'
 import { scratch } from './support/system.ts'
 
@@ -116,8 +116,8 @@ test('what is packed is what is needed, and no source or test', (t) => {
     'package.json',
     'README.md',
     'LICENSE',
-    'binding.js',
-    'binding.d.ts',
+    'binding.cjs',
+    'binding.d.cts',
     'dist/index.js',
     'dist/index.d.ts',
     'dist/lib/cli.js',
@@ -125,17 +125,17 @@ test('what is packed is what is needed, and no source or test', (t) => {
     t.true(files.includes(file), file)
   }
   for (const file of files)
-    t.regex(file, /^(dist\/.*\.(js|d\.ts)|binding\.js|binding\.d\.ts|package\.json|README\.md|LICENSE)$/)
+    t.regex(file, /^(dist\/.*\.(js|d\.ts)|binding\.cjs|binding\.d\.cts|package\.json|README\.md|LICENSE)$/)
 })
 
 const inGit = fs.existsSync(at('.git')) ? test : test.skip
 inGit('what is generated is not tracked', (t) => {
   const tracked = execFileSync('git', ['ls-files'], { cwd: repository, encoding: 'utf8' }).split('\n')
-  for (const file of tracked) t.notRegex(file, /^(dist\/|target\/|node_modules\/|binding\.(js|d\.ts)$)|\.node$/)
+  for (const file of tracked) t.notRegex(file, /^(dist\/|target\/|node_modules\/|binding\.(cjs|d\.cts)$)|\.node$/)
   for (const file of [
     'dist/index.js',
-    'binding.js',
-    'binding.d.ts',
+    'binding.cjs',
+    'binding.d.cts',
     'command-root.linux-x64-gnu.node',
     'target/x',
     'node_modules/x',
@@ -144,19 +144,51 @@ inGit('what is generated is not tracked', (t) => {
   }
 })
 
-test('without its addon the import is one sentence with the package to install', (t) => {
+/** Code and message of the error with which an import of a copy of the package ends. */
+function importOfCopy(t: ExecutionContext, change: (copy: string) => void = () => undefined): [string, string] {
   const directory = scratch(t)
   const copy = path.join(directory, 'node_modules', 'command-root')
   fs.mkdirSync(copy, { recursive: true })
-  for (const file of ['package.json', 'binding.js', 'binding.d.ts', 'dist'])
+  for (const file of ['package.json', 'binding.cjs', 'binding.d.cts', 'dist'])
     fs.cpSync(at(file), path.join(copy, file), { recursive: true })
+  change(copy)
   const entry = pathToFileURL(path.join(copy, 'dist', 'index.js')).href
   const code = `import('${entry}').catch((error) => console.log(JSON.stringify([error.code, error.message])))`
   const ended = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', cwd: directory })
-  const [errorCode, message] = JSON.parse(ended.stdout) as [string, string]
-  t.is(errorCode, 'MODULE_NOT_FOUND')
+  return JSON.parse(ended.stdout) as [string, string]
+}
+
+test('without its addon the import is one sentence with the package to install', (t) => {
+  const [code, message] = importOfCopy(t)
+  t.is(code, 'MODULE_NOT_FOUND')
   t.regex(message, new RegExp(`command-root-${process.platform}-${process.arch}`))
   t.false(message.includes('\n'))
+})
+
+test('in a bundle that has left its files behind the import says what to do', (t) => {
+  const [code, message] = importOfCopy(t, (copy) => {
+    const { imports: _, ...others } = manifest as Manifest & { imports: object }
+    fs.writeFileSync(path.join(copy, 'package.json'), JSON.stringify(others))
+  })
+  t.is(code, 'MODULE_NOT_FOUND')
+  t.regex(message, /^command-root has been put into a bundle[^\n]* external$/)
+})
+
+test('on a system without an addon the import is one sentence', (t) => {
+  const systems = [
+    ['win32', 'x64'],
+    ['linux', 'riscv64'],
+    ['freebsd', 'arm64'],
+  ]
+  for (const [platform, arch] of systems) {
+    const { stdout } = node(`
+      Object.defineProperties(process, { platform: { value: '${platform}' }, arch: { value: '${arch}' } })
+      import('command-root').catch((error) => console.log(JSON.stringify([error.code, error.message])))`)
+    t.deepEqual(JSON.parse(stdout), [
+      'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
+      `command-root does not run on ${platform}-${arch}`,
+    ])
+  }
 })
 
 test('a second build builds nothing', (t) => {

@@ -10,6 +10,8 @@ import { packageDirectory } from './version.ts'
 
 const SYSTEMS = ['linux-x64', 'linux-arm64', 'freebsd-x64', 'darwin-x64', 'darwin-arm64']
 
+const BUNDLED = 'command-root has been put into a bundle without the files that belong to it: mark it there as external'
+
 export const binding: typeof Binding = load()
 
 // createRequire and not import(): no module of ours has a top-level await, or require() of the package would fail.
@@ -21,13 +23,14 @@ function load(): typeof Binding {
   }
 }
 
-/** binding.js keeps the messages of what went wrong, one the cause of the next, and drops their codes. */
+/** binding.cjs keeps the messages of what went wrong, one the cause of the next, and drops their codes. */
 function explain(error: unknown): Error {
   const system = `${process.platform}-${process.arch}`
   if (!SYSTEMS.includes(system)) {
     return coded('ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', `command-root does not run on ${system}`, error)
   }
-  const [, ...messages] = messagesOf(error)
+  const [first = '', ...messages] = messagesOf(error)
+  if (first.includes('#binding')) return coded('MODULE_NOT_FOUND', BUNDLED, error)
   const disabled = messages.find((message) => message.includes('addons is disabled'))
   if (disabled) return coded('ERR_DLOPEN_DISABLED', disabled, error)
   const broken = messages.find((message) => !message.startsWith('Cannot find module'))

@@ -4,6 +4,7 @@
  */
 import { Socket } from 'node:net'
 import { invalidValue } from './argument-errors.ts'
+import { bunStream, closedWithWorker } from './runtimes.ts'
 import type { Stdio, StdioSource } from './types.ts'
 import { MAX_INT32 } from './validate.ts'
 
@@ -113,13 +114,13 @@ function stopReading(stream: HandedOver, handle: Handle): void {
 export function connect(fds: readonly number[], slots: readonly Slot[]): (Socket | null)[] {
   return slots.map((_, i) => {
     const fd = fds[i] ?? -1
-    return fd < 0 ? null : new Socket({ fd, ...directionOf(i) })
+    return fd < 0 ? null : (bunStream(fd, i) ?? closedWithWorker(new Socket({ fd, ...directionOf(i) }), fd))
   })
 }
 
 /** Closes what is read from a child, though others still hold it open. */
 export function closeStreams({ stdio }: { stdio?: readonly unknown[] | undefined }): void {
-  for (const stream of stdio?.slice(1) ?? []) if (stream instanceof Socket) closeWhenQuiet(stream)
+  for (const stream of stdio?.slice(1) ?? []) if (stream) closeWhenQuiet(stream as Socket)
 }
 
 /** Closes a stream once nothing more comes of it; one that never falls quiet, after a while all the same. */

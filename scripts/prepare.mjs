@@ -1,4 +1,4 @@
-// Builds what git does not hold: the Rust core (binding.js, binding.d.ts, command-root.*.node) and dist/.
+// Builds what git does not hold: the Rust core (binding.cjs, binding.d.cts, command-root.*.node) and dist/.
 // Run by npm's `prepare`, so in a clone and never for those who install the package from the registry.
 // Each half is built only when something that it is made from has changed; --force builds both.
 
@@ -105,14 +105,14 @@ const core = (rustc) => ({
     process.env.RUSTFLAGS ?? '',
   ],
   outputs: () => [
-    ...['binding.js', 'binding.d.ts'].flatMap(filesOf),
+    ...['binding.cjs', 'binding.d.cts'].flatMap(filesOf),
     ...readdirSync(root).filter((file) => file.startsWith('command-root.') && file.endsWith('.node')),
   ],
   complete: (outputs) => outputs.length >= 3,
   build() {
     requireRust(rustc)
     requireLinker()
-    const flags = ['--platform', '--release', '--esm', '--js', 'binding.js', '--dts', 'binding.d.ts']
+    const flags = ['--platform', '--release', '--js', 'binding.cjs', '--dts', 'binding.d.cts']
     run(tool('napi'), ['build', ...flags])
   },
 })
@@ -120,13 +120,17 @@ const core = (rustc) => ({
 const typescript = () => ({
   name: 'the TypeScript half',
   how: 'tsc',
-  inputs: ['index.ts', 'lib', 'tsconfig.json', 'binding.d.ts', 'node_modules/typescript/package.json'].flatMap(filesOf),
+  inputs: ['index.ts', 'lib', 'tsconfig.json', 'binding.d.cts', 'node_modules/typescript/package.json'].flatMap(
+    filesOf,
+  ),
   words: [manifest().version],
   outputs: () => filesOf('dist'),
   complete: (outputs) => outputs.includes(path.join('dist', 'index.js')),
   build() {
     rmSync(path.join(root, 'dist'), { recursive: true, force: true })
     run(tool('tsc', 'typescript/bin/tsc'), ['-p', 'tsconfig.json'])
+    // What editors show comes from the declarations; the code is installed without its comments.
+    run(tool('tsc', 'typescript/bin/tsc'), ['-p', 'tsconfig.json', '--emitDeclarationOnly', '--removeComments', 'false'])
     const cli = path.join(root, 'dist', 'lib', 'cli.js')
     if (existsSync(cli)) chmodSync(cli, 0o755)
   },

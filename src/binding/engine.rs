@@ -1,6 +1,7 @@
 //! One environment (the main thread, each worker) and the engine: starts go in, endings come back to its JavaScript
 //! thread.
 
+use super::held::{CHILDREN, held, hold, let_go};
 use super::mailbox::{Inbox, lock};
 use super::request::{Request, When};
 use super::values::{Ending, Failure};
@@ -115,7 +116,7 @@ impl Engine {
         if inbox.engine().is_some() && engine.needs_a_clock() {
             engine.hand_over();
         }
-        Either::A(Started { child: Some(child), watch, streams: started.streams })
+        Either::A(Started { number: Some(hold(&CHILDREN, child)), watch, streams: started.streams })
     }
 
     /// Starts on a thread made for it. All that happens, a failure too, is told by the Ending with this id; it is
@@ -216,26 +217,39 @@ impl Engine {
     }
 }
 
-/// A child that spawn() has started.
+/// A child that spawn() has started: a number until it is released, for some runtimes finalize no object of an
+/// environment that ends.
 #[napi]
 pub struct Started {
-    child: Option<Arc<Child>>,
+    number: Option<u32>,
     /// Who waits for its end, and by which key.
     watch: (Weak<engine::Engine>, usize),
     streams: Vec<Option<OwnedFd>>,
+}
+
+impl Started {
+    fn child(&self) -> Option<Arc<Child>> {
+        held(&CHILDREN, self.number?).ok()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.release();
+    }
 }
 
 #[napi]
 impl Started {
     #[napi(getter, catch_unwind)]
     pub fn pid(&self) -> i32 {
-        self.child.as_ref().map_or(-1, |child| child.pid())
+        self.child().map_or(-1, |child| child.pid())
     }
 
     /// -1 once released, and where children have none
     #[napi(getter, catch_unwind)]
     pub fn pidfd(&self) -> i32 {
-        self.child.as_ref().map_or(-1, |child| child.pidfd())
+        self.child().map_or(-1, |child| child.pidfd())
     }
 
     /// Our ends of its pipes, by its descriptors; -1 where there is none. Whoever takes them closes them.
@@ -247,14 +261,14 @@ impl Started {
     /// Sends a signal to the child and nobody else: 0, or a positive errno (ESRCH once it has ended).
     #[napi(catch_unwind)]
     pub fn kill(&self, signal: i32) -> i32 {
-        let sent = self.child.as_ref().map_or(Err(nix::errno::Errno::ESRCH), |child| child.kill(signal));
+        let sent = self.child().map_or(Err(nix::errno::Errno::ESRCH), |child| child.kill(signal));
         sent.map_or_else(|errno| errno as i32, |()| 0)
     }
 
     /// Waits on this thread until the child has ended, and reaps it. No other Ending of it is to be waited for.
     #[napi(catch_unwind)]
     pub fn wait(&self) -> Ending {
-        let (pid, exit) = match &self.child {
+        let (pid, exit) = match self.child() {
             Some(child) => (child.pid(), child.wait()),
             None => (-1, Err(nix::errno::Errno::ECHILD)),
         };
@@ -268,7 +282,9 @@ impl Started {
     /// Closes the pidfd, as far as it is ours.
     #[napi(catch_unwind)]
     pub fn release(&mut self) {
-        self.child = None;
+        if let Some(number) = self.number.take() {
+            let_go(&CHILDREN, number);
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Directories and programs held open: the native halves of Root and Executable. Each is a number, good in this
 //! environment until it is let go; a start that is under way keeps what it uses until it is done.
 
-use super::held::{DIRECTORIES, PROGRAMS, held, hold, let_go};
+use super::held::{DIRECTORIES, LENT, Lent, PIPES, PROGRAMS, held, hold, let_go};
 use super::values::{Failure, Identity, c_string, nul};
 use crate::failure;
 use crate::program::{self, Program, Seal};
 use crate::root::{self, Directory};
+use crate::sys;
 use crate::sys::node::Text;
 use napi::Either;
 use napi::bindgen_prelude::Uint8Array;
@@ -126,6 +127,32 @@ pub fn let_go_program(program: u32) -> f64 {
 }
 
 // ---- descriptors -------------------------------------------------------------------------------
+
+/// Takes over the end of a child's pipe, which is then closed at the latest with this environment.
+#[napi(catch_unwind)]
+pub fn hold_pipe(fd: i32) -> u32 {
+    hold(&PIPES, Arc::new(sys::fd::adopt(fd)))
+}
+
+/// Closes it.
+#[napi(catch_unwind)]
+pub fn let_go_pipe(pipe: u32) {
+    let_go(&PIPES, pipe);
+}
+
+/// Closes the end of a child's pipe with this environment, unless it is forgotten before.
+#[napi(catch_unwind)]
+pub fn lend_pipe(fd: i32) -> u32 {
+    hold(&LENT, Arc::new(Lent::new(fd)))
+}
+
+/// Whoever it was lent to has closed it.
+#[napi(catch_unwind)]
+pub fn forget_pipe(pipe: u32) {
+    if let Some(lent) = let_go(&LENT, pipe) {
+        lent.forget();
+    }
+}
 
 /// Which file a descriptor holds now.
 #[napi(catch_unwind)]

@@ -3,11 +3,15 @@
 //! worker) is closed with it.
 
 use crate::failure::{Failure, Result, Step};
-use crate::program::Program;
+use crate::process::Child;
+use crate::program::{Identity, Program};
 use crate::root::Directory;
+use crate::sys;
 use nix::errno::Errno;
 use std::cell::RefCell;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::LocalKey;
 
 pub(super) struct Table<T> {
@@ -18,6 +22,37 @@ pub(super) struct Table<T> {
 thread_local! {
     pub(super) static DIRECTORIES: RefCell<Table<Directory>> = const { RefCell::new(Table::new()) };
     pub(super) static PROGRAMS: RefCell<Table<Program>> = const { RefCell::new(Table::new()) };
+    pub(super) static CHILDREN: RefCell<Table<Child>> = const { RefCell::new(Table::new()) };
+    pub(super) static PIPES: RefCell<Table<OwnedFd>> = const { RefCell::new(Table::new()) };
+    pub(super) static LENT: RefCell<Table<Lent>> = const { RefCell::new(Table::new()) };
+}
+
+/// A descriptor that a runtime should close, and may leave open in an environment that ends.
+pub(super) struct Lent {
+    fd: RawFd,
+    file: Option<Identity>,
+    /// The runtime has closed it.
+    closed: AtomicBool,
+}
+
+impl Lent {
+    pub(super) fn new(fd: RawFd) -> Lent {
+        Lent { fd, file: Identity::of(fd).ok(), closed: AtomicBool::new(false) }
+    }
+
+    pub(super) fn forget(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Of the same number another file may be open by now.
+        let is_same = || self.file.is_some() && Identity::of(self.fd).ok() == self.file;
+        if !self.closed.load(Ordering::Relaxed) && is_same() {
+            drop(sys::fd::adopt(self.fd));
+        }
+    }
 }
 
 impl<T> Table<T> {
@@ -58,5 +93,6 @@ pub(super) fn held<T>(table: &'static LocalKey<RefCell<Table<T>>>, number: u32) 
 
 /// The last of it, if it was held; the number may then be another's.
 pub(super) fn let_go<T>(table: &'static LocalKey<RefCell<Table<T>>>, number: u32) -> Option<Arc<T>> {
-    table.with_borrow_mut(|table| table.let_go(number))
+    // Not there any more: an object that is finalized after its thread has closed all of this.
+    table.try_with(|table| table.borrow_mut().let_go(number)).ok().flatten()
 }

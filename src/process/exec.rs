@@ -86,7 +86,8 @@ impl<'a> Tries<'a> {
     }
 
     /// Whether binfmt_misc is known to run this program. By /proc the kernel does not say ENOENT of a descriptor that the
-    /// handler cannot open: there every machine but our own is taken for one that is handled.
+    /// handler cannot open: there every machine but our own is taken for one that is handled, and our own too where it is
+    /// emulated.
     fn keep_at_once(way: ExecWay, program: &Program) -> bool {
         let handled = HANDLED.load(Ordering::Relaxed);
         if way == ExecWay::Held && handled == 0 {
@@ -94,7 +95,7 @@ impl<'a> Tries<'a> {
         }
         program.handled_machine().is_some_and(|machine| match way {
             ExecWay::Held => u32::from(machine) + 1 == handled,
-            ExecWay::ProcFd => machine != OUR_MACHINE,
+            ExecWay::ProcFd => machine != OUR_MACHINE || ways().is_ok_and(|ways| ways.emulated),
         })
     }
 

@@ -14,6 +14,9 @@ use std::sync::OnceLock;
 pub(crate) struct Ways {
     /// Whether the child shares our memory until exec. `COMMAND_ROOT_FORK=1`, for tests, takes the other way.
     pub(crate) memory: Memory,
+    /// An emulator runs this process, as of those that a container of another machine runs by (qemu-user): what a child
+    /// should share it copies. The programs of our own machine are then run by binfmt_misc too.
+    pub(crate) emulated: bool,
     /// Whether a child comes with a pidfd. `reap` goes by its number where it has none.
     pub(crate) pidfd: bool,
     /// Whether waitid(2) takes pidfds.
@@ -50,6 +53,7 @@ pub(crate) fn ways() -> Result<&'static Ways> {
     let children = trial::children(!forced).map_err(Failure::at(Step::Fork, clone::CALL))?;
     Ok(WAYS.get_or_init(|| Ways {
         memory: if children.shared_memory { Memory::Shared } else { Memory::Copied },
+        emulated: !forced && !children.shared_memory,
         pidfd: children.pidfd,
         wait_by_pidfd: children.wait_by_pidfd,
         #[cfg(not(target_os = "macos"))]

@@ -184,6 +184,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(target_feature = "crt-static", ignore = "these tests are themselves no dynamic program")]
     fn a_dynamic_program_names_its_loader() {
         let own = File::open("/proc/self/exe").unwrap();
         let Some(Interpreter::Loader(loader)) = read_interpreter(&own) else { panic!("no loader") };

@@ -26,6 +26,13 @@ pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> Result<OwnedFd, Errno
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// The descriptor of that number, which whoever names it gives up.
+pub(crate) fn adopt(fd: RawFd) -> OwnedFd {
+    // SAFETY: lib/ names what take_streams() gave it, once; it closes nothing itself, and a runtime that leaves it open
+    // does not come back to it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
 /// The same file by a number that is none of a child's standard streams.
 pub(crate) fn lift(fd: OwnedFd) -> Result<OwnedFd, Errno> {
     if fd.as_raw_fd() >= LOWEST { Ok(fd) } else { duplicate(fd.as_raw_fd()) }

@@ -91,7 +91,8 @@ fn mount_id_by_statx(fd: BorrowedFd<'_>) -> Option<u64> {
     let (flags, mask) = (libc::AT_EMPTY_PATH, libc::STATX_MNT_ID);
     // SAFETY: the kernel fills the struct that it is given; the descriptor is open, the name a C string.
     let result = unsafe { libc::syscall(libc::SYS_statx, fd.as_raw_fd(), c"".as_ptr(), flags, mask, &raw mut found) };
-    (result == 0 && found.stx_mask & mask != 0).then_some(found.stx_mnt_id)
+    // An emulator (qemu-user before 8) says 0 of every mount; in truth it is that of the first file system of all.
+    (result == 0 && found.stx_mask & mask != 0 && found.stx_mnt_id != 0).then_some(found.stx_mnt_id)
 }
 
 fn mount_id_by_fdinfo(fd: BorrowedFd<'_>) -> Option<u64> {
