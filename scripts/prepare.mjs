@@ -130,7 +130,13 @@ const typescript = () => ({
     rmSync(path.join(root, 'dist'), { recursive: true, force: true })
     run(tool('tsc', 'typescript/bin/tsc'), ['-p', 'tsconfig.json'])
     // What editors show comes from the declarations; the code is installed without its comments.
-    run(tool('tsc', 'typescript/bin/tsc'), ['-p', 'tsconfig.json', '--emitDeclarationOnly', '--removeComments', 'false'])
+    run(tool('tsc', 'typescript/bin/tsc'), [
+      '-p',
+      'tsconfig.json',
+      '--emitDeclarationOnly',
+      '--removeComments',
+      'false',
+    ])
     const cli = path.join(root, 'dist', 'lib', 'cli.js')
     if (existsSync(cli)) chmodSync(cli, 0o755)
   },
