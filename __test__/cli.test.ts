@@ -7,10 +7,15 @@ import fs from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
 import { text } from './support/compare.ts'
+<<<<<<< HEAD
 import { jailFor } from './support/jail.ts'
 import { asRoot, openPlace, testWhere } from './support/privileges.ts'
 import { environment, parseReport, programs, reporter, repository } from './support/programs.ts'
 import { isRoot, scratch } from './support/system.ts'
+=======
+import { environment, parseReport, programs, reporter, repository, system } from './support/programs.ts'
+import { scratch } from './support/system.ts'
+>>>>>>> rest7
 
 const manifest = JSON.parse(fs.readFileSync(path.join(repository, 'package.json'), 'utf8')) as {
   version: string
@@ -216,6 +221,16 @@ test('SIGTERM is passed on, and the program’s end is what counts', async (t) =
   other.kill('SIGTERM')
   t.deepEqual(await once(other, 'exit'), [null, 'SIGTERM'])
   t.is(await out, 'ready')
+})
+
+test('a signal that comes as the program begins is passed on too', (t) => {
+  // The first thing it does is to send one to us.
+  const script = "trap 'exit 7' TERM; kill -TERM $PPID; while :; do sleep 0.05; done"
+  const { root, name } = system('sh')
+  for (let round = 0; round < 5; round++) {
+    const { status, signal } = run([root, name, '-c', script])
+    t.deepEqual([status, signal], [7, null])
+  }
 })
 
 test('it runs through the link that npm makes', (t) => {

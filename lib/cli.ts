@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import { constants } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import type { CommandOptions, CommandOutput, CommandStatus, ProcessAttributes, Rlimit } from './types.ts'
+import type { Child, CommandOptions, CommandOutput, CommandStatus, ProcessAttributes, Rlimit } from './types.ts'
 import { nearest } from './validate.ts'
 import { version } from './version.ts'
 
@@ -115,14 +115,17 @@ interface Job {
 /** The program on this terminal's streams. */
 async function runThrough(job: Job): Promise<void> {
   const limit = timeoutOf(job.values)
-  const child = (await commandOf(job, { stdio: 'inherit' })).spawn()
+  const command = await commandOf(job, { stdio: 'inherit' })
+  // From before the start on: none that comes with it is lost, or ends us alone.
+  let child: Child | undefined
+  const release = passSignalsTo((signal) => child?.kill(signal))
+  child = command.spawn()
   child.on('error', () => undefined) // its status rejects with the same
   let timedOut = false
   const onTime = (): void => {
-    timedOut = child.kill()
+    timedOut = child?.kill() ?? false
   }
   const timer = limit > 0 ? setTimeout(onTime, Math.min(limit, 2 ** 31 - 1)) : undefined
-  const release = passSignalsTo((signal) => child.kill(signal))
   const status = await child.status
   clearTimeout(timer)
   release()
