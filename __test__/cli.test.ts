@@ -7,15 +7,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
 import { text } from './support/compare.ts'
-<<<<<<< HEAD
 import { jailFor } from './support/jail.ts'
 import { asRoot, openPlace, testWhere } from './support/privileges.ts'
-import { environment, parseReport, programs, reporter, repository } from './support/programs.ts'
-import { isRoot, scratch } from './support/system.ts'
-=======
 import { environment, parseReport, programs, reporter, repository, system } from './support/programs.ts'
-import { scratch } from './support/system.ts'
->>>>>>> rest7
+import { isRoot, scratch } from './support/system.ts'
 
 const manifest = JSON.parse(fs.readFileSync(path.join(repository, 'package.json'), 'utf8')) as {
   version: string

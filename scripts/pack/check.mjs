@@ -16,7 +16,7 @@ import { RUNTIMES } from '../runtimes/list.mjs'
 import { makeTarballs } from './make.mjs'
 import { glibcOf, isNewer } from './measure.mjs'
 import { Project, place, run } from './project.mjs'
-import { recipesOf } from './recipes.mjs'
+import { filesOf, recipesOf } from './recipes.mjs'
 import { startRegistry } from './registry.mjs'
 import { installed, programOf, reasonOf, repository } from './tools.mjs'
 
@@ -289,6 +289,10 @@ async function refusal(project, ...flags) {
   return JSON.parse(stdout)
 }
 
+/** A module that makes Node take this system for another. */
+const elsewhere = (platform, arch) =>
+  `Object.defineProperties(process, { platform: { value: '${platform}' }, arch: { value: '${arch}' } })`
+
 withTools('on another system the import says that it does not run there', async () => {
   const project = await user('elsewhere')
   for (const [platform, arch] of [
@@ -296,15 +300,23 @@ withTools('on another system the import says that it does not run there', async 
     ['linux', 'riscv64'],
     ['freebsd', 'arm64'],
   ]) {
-    project.write(
-      'elsewhere.mjs',
-      `Object.defineProperties(process, { platform: { value: '${platform}' }, arch: { value: '${arch}' } })`,
-    )
+    project.write('elsewhere.mjs', elsewhere(platform, arch))
     assert.deepEqual(await refusal(project, '--import', './elsewhere.mjs'), [
       'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
       `command-root does not run on ${platform}-${arch}`,
     ])
   }
+})
+
+withTools('docs/portable.md: with it, without it, and where there is no addon', async () => {
+  const [{ name, code }] = filesOf(readFileSync(at('docs', 'portable.md'), 'utf8'))
+  const [withIt, withoutIt] = [await user('portable'), new Project('bare', registry)]
+  for (const project of [withIt, withoutIt]) project.write(name, code)
+  withIt.write('elsewhere.mjs', elsewhere('win32', 'x64'))
+  const hello = { code: 0, stdout: 'hello\n', stderr: '' }
+  assert.deepEqual(await withIt.node(name), hello)
+  assert.deepEqual(await withoutIt.node(name), hello)
+  assert.deepEqual(await withIt.node('--import', './elsewhere.mjs', name), hello)
 })
 
 withTools("without its platform's package the import says which to install", async () => {

@@ -1,4 +1,4 @@
-// The recipes of docs/bundlers.md, as they stand there.
+// The recipes of guides, as they stand there.
 
 /** The fenced blocks of a text: what follows the backticks, and the code. */
 const blocksOf = (markdown) =>
@@ -8,18 +8,20 @@ const blocksOf = (markdown) =>
     code,
   }))
 
+/** Those that have a name. */
+export const filesOf = (markdown) => blocksOf(markdown).filter(({ name }) => name !== '')
+
 /**
  * One of each heading below the title: the files it shows, those that the page begins with too, and the commands. A part
  * without commands is none.
  */
 export function recipesOf(markdown) {
   const [beginning, ...parts] = markdown.split(/^## /m)
-  const filesOf = (blocks) => blocks.filter(({ name }) => name !== '')
-  const shared = filesOf(blocksOf(beginning))
+  const shared = filesOf(beginning)
   return parts.flatMap((part) => {
     const blocks = blocksOf(part)
     const commands = blocks.filter(({ language }) => language === 'sh').flatMap(({ code }) => code.trim().split('\n'))
     const title = part.split('\n', 1)[0]
-    return commands.length > 0 ? [{ title, files: [...shared, ...filesOf(blocks)], commands }] : []
+    return commands.length > 0 ? [{ title, files: [...shared, ...filesOf(part)], commands }] : []
   })
 }
