@@ -24,8 +24,7 @@ function check(target) {
     return error.message
   }
   const { command, args, env } = call
-  const toolchain = args.filter((arg) => arg.startsWith('+'))
-  if (spawnSync(command, [...toolchain, 'clippy', '--version']).status !== 0)
+  if (spawnSync(command, ['clippy', '--version'], { env }).status !== 0)
     return 'clippy is missing: run `rustup component add clippy`, or, on Debian as root, `sh scripts/cross/tools.sh`'
   const { status } = spawnSync(command, args, {
     cwd: repository,

@@ -59,6 +59,8 @@ impl Exec {
 pub(super) struct Tries<'a> {
     /// None: only the kernel knows it.
     program: Option<&'a Program>,
+    /// A script whose interpreter the kernel is to find.
+    script: bool,
     exec: Exec,
     waits: Take<Iter<'static, Duration>>,
     /// What was said to the first way, which is what is told if the second fails too.
@@ -74,10 +76,11 @@ impl<'a> Tries<'a> {
     pub(super) fn begin(image: &'a Image, paths: bool, patience: &Patience) -> Result<Tries<'a>> {
         let waits = BUSY.iter().take(if patience.may_sleep { BUSY.len() } else { 0 });
         let program = image.program().map(AsRef::as_ref);
-        let mut tries = Tries { program, exec: Exec::by_caller(), waits, first: None };
+        let script = image.runs_script();
+        let mut tries = Tries { program, script, exec: Exec::by_caller(), waits, first: None };
         if let Some(program) = program {
             let way = ways()?.exec(paths).ok_or_else(ExecWay::unavailable)?;
-            if !image.runs_script() {
+            if !script {
                 // Each of these ways would start a script's interpreter.
                 program.deny_before()?;
             }
@@ -144,7 +147,7 @@ impl<'a> Tries<'a> {
     fn told(&mut self, errno: Errno) -> Failure {
         let failure = self.first.take().unwrap_or_else(|| Failure::new(Step::Exec, "execve", errno));
         match self.program {
-            Some(program) if failure.errno == Errno::ENOENT => program.explain_enoent(failure),
+            Some(program) if failure.errno == Errno::ENOENT => program.explain_enoent(failure, self.script),
             _ => failure,
         }
     }
