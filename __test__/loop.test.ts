@@ -10,7 +10,7 @@ interface Told {
   own: string[]
 }
 
-const ask = (way: string, env: NodeJS.ProcessEnv = {}): Promise<Told> =>
+const ask = (way: string, env: NodeJS.ProcessEnv = { COMMAND_ROOT_THREAD: '0' }): Promise<Told> =>
   askParent<Told>('loop.mjs', { args: [way, programs], env: { ...process.env, ...env } })
 
 test('many ends at once: ticks and promises have their turn between two, as with child_process', async (t) => {

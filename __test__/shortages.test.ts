@@ -67,7 +67,7 @@ test.serial('what waits for its turn to start ends by an abort or its timeout wh
   const fail = (error: { code: string }) => {
     if (error.code === 'ETXTBSY') failed++
   }
-  const many = Array.from({ length: 3200 }, () => failing.output().then(() => started++, fail))
+  const many = Array.from({ length: 1600 }, () => failing.output().then(() => started++, fail))
 
   const controller = new AbortController()
   const aborted = commandRoot(root, 'reporter', [], { signal: controller.signal }).output()
