@@ -17,7 +17,9 @@ export const binding: typeof Binding = load()
 // createRequire and not import(): no module of ours has a top-level await, or require() of the package would fail.
 function load(): typeof Binding {
   try {
-    return createRequire(import.meta.url)('#binding') as typeof Binding
+    const binding = createRequire(import.meta.url)('#binding') as typeof Binding
+    binding.prepare()
+    return binding
   } catch (error) {
     throw explain(error)
   }

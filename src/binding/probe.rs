@@ -1,7 +1,10 @@
 //! probe(): what this system offers, here and now.
 
 use super::values::Failure;
-use crate::process::ways::{ExecWay, Ways, ways};
+use crate::process::{
+    self,
+    ways::{ExecWay, Ways, ways},
+};
 use crate::root;
 use crate::sys;
 use crate::sys::clone::Memory;
@@ -86,4 +89,10 @@ fn attributes(user_namespaces: bool, no_new_privs: bool) -> Vec<&'static str> {
     names.extend(no_new_privs.then_some("noNewPrivs"));
     names.extend(OF_USER_NAMESPACES.iter().filter(|_| user_namespaces));
     names
+}
+
+/// Takes the descriptors that starts use, while low numbers are free: at import.
+#[napi(catch_unwind)]
+pub fn prepare() {
+    process::prepare();
 }

@@ -129,7 +129,7 @@ fn environment(env: Option<Vec<String>>, when: When) -> Result<Environment> {
     match (env, when) {
         (Some(env), _) => Ok(Environment::Given(Arc::new(Strings::new(c_strings(env)?)))),
         (None, When::Now) => Ok(Environment::Own),
-        (None, When::Later) => Ok(Environment::Given(Arc::new(Strings::new(sys::environment::snapshot())))),
+        (None, When::Later) => Ok(Environment::Given(Arc::new(sys::environment::snapshot()))),
     }
 }
 

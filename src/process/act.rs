@@ -142,7 +142,7 @@ impl Act {
             Act::Move(Move::Park { .. } | Move::Place { .. }) => names::DUPLICATE,
             Act::Move(Move::Stay { .. }) => "fcntl",
             Act::Move(Move::Close { .. }) => "close",
-            Act::Move(Move::CloseRange { .. }) | Act::CloseListed { .. } => "close_range",
+            Act::Move(Move::CloseRange { .. } | Move::Unshare { .. }) | Act::CloseListed { .. } => "close_range",
             Act::SetGroups(_) => "setgroups",
             Act::SetGid(_) => names::SET_GID,
             Act::SetUid(_) => names::SET_UID,

@@ -31,7 +31,7 @@ impl Joining {
     }
 }
 
-pub(super) fn of(memory: Memory, attributes: &Attributes, joining: Option<&Joining>) -> Birth {
+pub(super) fn of(memory: Memory, shares_files: bool, attributes: &Attributes, joining: Option<&Joining>) -> Birth {
     // By unshare(2), in the child: see `order`.
     let mut later = namespaces::MOUNT;
     let cgroup = match joining {
@@ -42,7 +42,7 @@ pub(super) fn of(memory: Memory, attributes: &Attributes, joining: Option<&Joini
         }
         None => None,
     };
-    Birth { memory, namespaces: attributes.namespaces.flags & !later, cgroup }
+    Birth { memory, shares_files, namespaces: attributes.namespaces.flags & !later, cgroup }
 }
 
 /// What clone's errno is about: it is told of what it can only mean.

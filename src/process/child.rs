@@ -243,6 +243,7 @@ fn move_descriptor(act: Move) -> i32 {
             calls::close(fd);
             0
         }
+        Move::Unshare { first } => closing::unshare(first as u32),
         Move::CloseRange { first, last } => closing::close_range(first as u32, last as u32, None),
     }
 }

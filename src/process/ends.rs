@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 /// One place in the child's table.
 enum End {
     Opened(OwnedFd),
-    /// /dev/null, opened once for all.
+    /// /dev/null, the same for all.
     Null,
     Closed,
     /// The caller's own, owned by the request.
@@ -23,7 +23,6 @@ enum End {
 
 pub(super) struct Ends {
     theirs: Vec<End>,
-    null: Option<OwnedFd>,
     /// By the child's descriptor.
     pub(super) ours: Vec<Option<OwnedFd>>,
 }
@@ -34,8 +33,7 @@ const STDERR: usize = 2;
 
 impl Ends {
     pub(super) fn open(stdio: &[Stdio]) -> Result<Ends> {
-        let null = stdio.iter().any(|form| matches!(form, Stdio::Null)).then(open_null).transpose()?;
-        let mut ends = Ends { theirs: Vec::with_capacity(stdio.len()), null, ours: Vec::with_capacity(stdio.len()) };
+        let mut ends = Ends { theirs: Vec::with_capacity(stdio.len()), ours: Vec::with_capacity(stdio.len()) };
         for (index, form) in stdio.iter().enumerate() {
             let (theirs, ours) = match form {
                 // Beyond 2 nothing is expected to be open, and 'ignore' means nothing, as in child_process.
@@ -63,22 +61,32 @@ impl Ends {
         self.theirs.len()
     }
 
-    /// What the plan takes: the number that each of the child's descriptors has with us.
-    pub(super) fn sources(&self) -> Vec<Option<RawFd>> {
-        self.theirs.iter().map(|end| self.number(end).or_else(|| self.stdout_for(end))).collect()
+    /// How many descriptors of its own the child gets.
+    pub(super) fn given(&self) -> usize {
+        self.theirs.iter().filter(|end| matches!(end, End::Opened(_) | End::Given(_))).count()
     }
 
-    fn number(&self, end: &End) -> Option<RawFd> {
-        match end {
-            End::Opened(fd) => Some(fd.as_raw_fd()),
-            End::Given(fd) => Some(*fd),
-            End::Null => self.null.as_ref().map(AsRawFd::as_raw_fd),
-            End::Stdout | End::Closed => None,
-        }
+    pub(super) fn wants_null(&self) -> bool {
+        self.theirs.iter().any(|end| matches!(end, End::Null))
     }
 
-    fn stdout_for(&self, end: &End) -> Option<RawFd> {
-        matches!(end, End::Stdout).then(|| self.theirs.get(STDOUT).and_then(|stdout| self.number(stdout)))?
+    /// What the plan takes: the number that each of the child's descriptors has with us. `null`: that of /dev/null,
+    /// where it is wanted.
+    pub(super) fn sources(&self, null: Option<RawFd>) -> Vec<Option<RawFd>> {
+        self.theirs.iter().map(|end| number(end, null).or_else(|| self.stdout_for(end, null))).collect()
+    }
+
+    fn stdout_for(&self, end: &End, null: Option<RawFd>) -> Option<RawFd> {
+        matches!(end, End::Stdout).then(|| self.theirs.get(STDOUT).and_then(|stdout| number(stdout, null)))?
+    }
+}
+
+fn number(end: &End, null: Option<RawFd>) -> Option<RawFd> {
+    match end {
+        End::Opened(fd) => Some(fd.as_raw_fd()),
+        End::Given(fd) => Some(*fd),
+        End::Null => null,
+        End::Stdout | End::Closed => None,
     }
 }
 
@@ -98,7 +106,7 @@ pub(crate) fn broken_pipes(piped: &[bool]) -> Result<Vec<Option<OwnedFd>>> {
     piped.iter().enumerate().map(ours).collect()
 }
 
-fn open_null() -> Result<OwnedFd> {
+pub(super) fn open_null() -> Result<OwnedFd> {
     let null = open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty());
     null.and_then(sys::fd::lift).map_err(|errno| Failure::new(Step::Fds, "open", errno).about("/dev/null"))
 }

@@ -66,6 +66,19 @@ impl Means {
         }
     }
 
+    /// Whether a directory is held for it to begin in.
+    pub(super) fn has_cwd(&self) -> bool {
+        matches!(self.begin, Begin::At(_) | Begin::Inherited(_))
+    }
+
+    /// What it enters before anything else.
+    pub(super) fn cwd_at_first(&self) -> Option<RawFd> {
+        match &self.begin {
+            Begin::Inherited(cwd) => Some(cwd.as_raw_fd()),
+            _ => None,
+        }
+    }
+
     /// What stays open for the child until after its moves.
     pub(super) fn cwd_after_moves(&self, attributes: &Attributes) -> Option<&OwnedFd> {
         match &self.begin {

@@ -23,6 +23,8 @@ mod refused;
 mod request;
 #[cfg(target_os = "linux")]
 mod settle;
+#[cfg_attr(not(target_os = "linux"), path = "no_slots.rs")]
+mod slots;
 #[cfg(target_os = "macos")]
 mod spawned;
 mod start;
@@ -37,4 +39,5 @@ pub(crate) use attributes::{Attributes, CpuSet, Limit, Namespaces, Place};
 pub(crate) use ends::broken_pipes;
 pub(crate) use reap::{Child, Scope};
 pub(crate) use request::{Cwd, Environment, Patience, Request, Stdio, Target};
+pub(crate) use slots::prepare;
 pub(crate) use start::{Started, start};

@@ -19,17 +19,22 @@ pub(super) struct Todo<'a> {
     pub(super) gate: Option<&'a Gate>,
     pub(super) joining: Option<&'a Joining>,
     pub(super) moves: &'a [Move],
+    /// Where the parent's table ends for a child that begins in it: its first act is to take a copy of what lies below.
+    pub(super) own_table: Option<RawFd>,
     /// What is to stay open though nobody asked for it.
     pub(super) stays: Option<RawFd>,
     /// A number above all that is moved.
     pub(super) spare: RawFd,
-    /// Where the directory to begin in is after the moves.
+    /// Where the directory is that it enters before the moves.
+    pub(super) first_cwd: Option<RawFd>,
+    /// Where the directory to begin in is after them.
     pub(super) cwd: Option<RawFd>,
 }
 
 impl Todo<'_> {
     pub(super) fn acts(&self) -> Vec<Act> {
         let mut acts = Vec::new();
+        acts.extend(self.own_table.map(|first| Act::Move(Move::Unshare { first })));
         self.enter_namespaces(&mut acts);
         self.choose_group(&mut acts);
         self.set_limits(&mut acts);
@@ -56,9 +61,7 @@ impl Todo<'_> {
             }
         }
         // Before anything is changed that this would take rights for.
-        if let Begin::Inherited(cwd) = &self.means.begin {
-            acts.push(Act::ChangeDirectory(cwd.as_raw_fd()));
-        }
+        acts.extend(self.first_cwd.map(Act::ChangeDirectory));
         if asked.new_mount() {
             acts.extend(self.carried_over());
             acts.push(Act::Unshare(namespaces::MOUNT as i32));

@@ -15,6 +15,8 @@ pub(crate) enum Move {
     Stay { fd: RawFd },
     /// close(fd), which may not be open.
     Close { fd: RawFd },
+    /// close_range(first, ~0, CLOSE_RANGE_UNSHARE): the child's own table from here on, a copy of what lies below.
+    Unshare { first: RawFd },
     /// close_range(first, last).
     CloseRange { first: RawFd, last: RawFd },
 }
@@ -124,6 +126,7 @@ mod tests {
                 }
                 Move::Stay { fd } => table.get_mut(&fd).expect("EBADF").1 = false,
                 Move::Close { fd } => drop(table.remove(&fd)),
+                Move::Unshare { first } => table.retain(|fd, _| *fd < first),
                 Move::CloseRange { first, last } => table.retain(|fd, _| *fd < first || *fd > last),
             }
         }

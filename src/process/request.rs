@@ -157,7 +157,7 @@ impl Environment {
     pub(super) fn strings(&self) -> Arc<Strings> {
         match self {
             Environment::Given(strings) => Arc::clone(strings),
-            Environment::Own => Arc::new(Strings::new(sys::environment::snapshot())),
+            Environment::Own => Arc::new(sys::environment::snapshot()),
         }
     }
 }

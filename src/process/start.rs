@@ -1,5 +1,6 @@
 //! One start: resolve, plan, make the child, watch it until it runs the program or has told why not.
 
+use super::attributes::Attributes;
 use super::birth::{self, Joining};
 use super::child::{Body, Kept};
 use super::dumpable::{Dumpable, memory_for};
@@ -10,6 +11,7 @@ use super::reap::Child;
 use super::request::{Found, Patience, Request};
 #[cfg(target_os = "linux")]
 use super::settle::settle;
+use super::slots::{self, Slots};
 #[cfg(target_os = "macos")]
 use super::spawned;
 use super::table::Table;
@@ -98,19 +100,39 @@ struct Whole<'a> {
     request: &'a Request,
 }
 
-/// Makes one child and waits until it runs the program.
+/// Makes one child and waits until it runs the program: in our descriptor table, where that can be; in a cgroup by birth,
+/// where that can be.
 fn attempt(memory: Memory, whole: &Whole<'_>, exec: &Exec, patience: &Patience) -> Result<Child> {
-    let Some(cgroup) = &whole.means.cgroup else { return attempt_in(None, memory, whole, exec, patience) };
-    match attempt_in(Some(Joining::by_birth(cgroup)), memory, whole, exec, patience) {
-        Err(failure) if birth::is_refused(&failure) => {
-            attempt_in(Some(Joining::by_hand(cgroup)?), memory, whole, exec, patience)
+    let make = |joining, slots| attempt_in(joining, slots, memory, whole, exec, patience);
+    if let Some(slots) = whole.slots(memory, patience) {
+        match make(None, Some(slots)) {
+            Err(failure) if slots::is_refused(&failure) => {}
+            result => return result,
         }
+    }
+    let Some(cgroup) = &whole.means.cgroup else { return make(None, None) };
+    match make(Some(Joining::by_birth(cgroup)), None) {
+        Err(failure) if birth::is_refused(&failure) => make(Some(Joining::by_hand(cgroup)?), None),
         result => result,
+    }
+}
+
+impl Whole<'_> {
+    /// For a child that needs nothing before its moves but what a bank has room for.
+    fn slots(&self, memory: Memory, patience: &Patience) -> Option<Slots> {
+        let Whole { means, request, .. } = self;
+        let Attributes { keep_fds, namespaces, .. } = &*request.attributes;
+        let plain = !keep_fds && namespaces.flags == 0 && means.chroot.is_none() && means.tty.is_none();
+        let shares = memory == Memory::Shared && plain && means.cgroup.is_none();
+        // The streams, the program, a script and a directory.
+        let count = self.ends.given() + 1 + usize::from(self.image.script.is_some()) + usize::from(means.has_cwd());
+        shares.then(|| Slots::take(count, patience.may_sleep)).flatten()
     }
 }
 
 fn attempt_in(
     joining: Option<Joining>,
+    mut slots: Option<Slots>,
     memory: Memory,
     whole: &Whole<'_>,
     exec: &Exec,
@@ -120,7 +142,7 @@ fn attempt_in(
     let attributes = &request.attributes;
     let pipe = ErrorPipe::open(memory, ends.count())?;
     let gate = Gate::for_child_of(attributes)?;
-    let table = Table::lay(image, means, ends, pipe.as_ref(), attributes)?;
+    let table = Table::lay(image, means, ends, pipe.as_ref(), attributes, slots.as_mut())?;
     let acts = table.todo(request, means, gate.as_ref(), joining.as_ref(), exec.keep).acts();
     let path = exec.path(&image.subject, table.program);
     #[cfg(target_os = "macos")]
@@ -139,7 +161,7 @@ fn attempt_in(
 
     let until = patience.until();
     let mut dumpable = Dumpable::hold(attributes, memory, until)?;
-    let birth = birth::of(memory, attributes, joining.as_ref());
+    let birth = birth::of(memory, slots.is_some(), attributes, joining.as_ref());
     let Born { pid, pidfd } = body.make(&birth).map_err(|errno| birth::failed(errno, &birth))?;
     let child = Child::new(pid, pidfd, request.scope, request.kept);
     let settled = gate.map_or(Ok(()), |gate| {
@@ -157,6 +179,7 @@ fn attempt_in(
     if body.is_alive() {
         // It has not let go, and perhaps never will.
         std::mem::forget(dumpable);
+        slots.into_iter().for_each(Slots::lose);
     }
     // Where that failed the child has seen its gate closed, and ended.
     settled?;

@@ -2,11 +2,12 @@
 
 use super::attributes::Attributes;
 use super::birth::Joining;
-use super::ends::Ends;
+use super::ends::{Ends, open_null};
 use super::means::{Gate, Means};
 use super::order::Todo;
 use super::plan::{Move, Plan, plan};
 use super::request::Request;
+use super::slots::Slots;
 use super::start::ErrorPipe;
 use crate::failure::{Failure, Result, Step};
 use crate::program::Image;
@@ -18,13 +19,16 @@ pub(super) struct Table {
     moves: Vec<Move>,
     /// What exec is given.
     pub(super) program: RawFd,
+    first_cwd: Option<RawFd>,
     cwd: Option<RawFd>,
     /// The pipe for its errors, where there is one.
     pub(super) errors: Option<RawFd>,
     /// A number above all that is moved.
     spare: RawFd,
-    /// Duplicates that are there for the moves alone.
-    _lifted: Vec<OwnedFd>,
+    /// Where the shared table ends for the child.
+    own_table: Option<RawFd>,
+    /// Duplicates that are there for the moves alone, and /dev/null.
+    _held: Vec<OwnedFd>,
 }
 
 impl Table {
@@ -34,15 +38,30 @@ impl Table {
         ends: &Ends,
         pipe: Option<&ErrorPipe>,
         attributes: &Attributes,
+        slots: Option<&mut Slots>,
     ) -> Result<Table> {
-        let mut sources = ends.sources();
+        let mut duplicates = Vec::new();
+        let null = match &slots {
+            Some(slots) => Some(slots.null()),
+            None if ends.wants_null() => {
+                duplicates.push(open_null()?);
+                duplicates.first().map(AsRawFd::as_raw_fd)
+            }
+            None => None,
+        };
+        let mut sources = ends.sources(null);
         let script_number = sources.len() as RawFd;
         sources.extend(image.script.as_ref().map(|script| Some(script.as_fd().as_raw_fd())));
         let cwd = means.cwd_after_moves(attributes).map(AsFd::as_fd);
         let program = image.program().map(|program| program.as_fd());
         let needed = [program, cwd, pipe.map(|pipe| pipe.theirs.as_fd())];
         let mut needed: Vec<_> = needed.iter().flatten().map(AsRawFd::as_raw_fd).collect();
-        let lifted = if attributes.keep_fds { lift_low(&mut sources, &mut needed)? } else { Vec::new() };
+        if attributes.keep_fds {
+            duplicates.extend(lift_low(&mut sources, &mut needed)?);
+        }
+        let mut first_cwd = means.cwd_at_first();
+        let all = sources.iter_mut().chain([&mut first_cwd]).flatten().chain(&mut needed);
+        let own_table = slots.map(|slots| lower(slots, all)).transpose()?;
         let root = means.chroot.as_ref().map(AsRawFd::as_raw_fd);
         let highest = sources.iter().flatten().chain(&needed).chain(&root).copied().max();
         let Plan { moves, needed } = plan(&sources, &needed);
@@ -55,10 +74,12 @@ impl Table {
             moves,
             // A script that the kernel is to run: by the descriptor that its interpreter can open again.
             program: if image.runs_script() { script_number } else { held },
+            first_cwd,
             cwd: cwd.and_then(|_| needed.next()),
             errors: pipe.and_then(|_| needed.next()),
             spare: spare.max(sources.len() as RawFd),
-            _lifted: lifted,
+            own_table,
+            _held: duplicates,
         })
     }
 
@@ -71,10 +92,25 @@ impl Table {
         keep_program: bool,
     ) -> Todo<'a> {
         let Request { attributes, scope, .. } = request;
-        let (moves, spare, cwd) = (&self.moves, self.spare, self.cwd);
+        let Table { moves, spare, first_cwd, cwd, own_table, .. } = self;
+        let (spare, first_cwd, cwd, own_table) = (*spare, *first_cwd, *cwd, *own_table);
         let stays = keep_program.then_some(self.program);
-        Todo { attributes, scope: *scope, means, gate, joining, moves, stays, spare, cwd }
+        Todo { attributes, scope: *scope, means, gate, joining, moves, own_table, stays, spare, first_cwd, cwd }
     }
+}
+
+/// All of it to the slots; where they end.
+fn lower<'a>(slots: &mut Slots, fds: impl Iterator<Item = &'a mut RawFd>) -> Result<RawFd> {
+    let mut put: Vec<(RawFd, RawFd)> = Vec::new();
+    for fd in fds {
+        let low = match put.iter().find(|(from, _)| from == fd) {
+            Some((_, low)) => *low,
+            None => slots.put(*fd).map_err(Failure::at(Step::Fds, "dup3"))?,
+        };
+        put.push((*fd, low));
+        *fd = low;
+    }
+    Ok(slots.end())
 }
 
 /// Where moves park what they come back to.

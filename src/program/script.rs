@@ -11,7 +11,7 @@ use crate::sys::proc;
 use crate::sys::strings::Strings;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -132,7 +132,7 @@ fn interpreted(called: CString, argument: Option<CString>, wish: &Wish<'_>) -> R
     let mut argv = vec![called];
     argv.extend(argument);
     argv.push(c_string(format!("/dev/fd/{}", wish.number).into_bytes())?);
-    argv.extend(wish.argv.iter().skip(1).cloned());
+    argv.extend(wish.argv.iter().skip(1).map(CStr::to_owned));
     Ok(Arc::new(Strings::new(argv)))
 }
 

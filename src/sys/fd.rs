@@ -33,6 +33,13 @@ pub(crate) fn adopt(fd: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
+#[cfg(target_os = "linux")]
+/// dup3(2): `place`, close-on-exec, holds from here on what `fd` holds.
+pub(crate) fn replace(place: BorrowedFd<'_>, fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: numbers; what `place` held before is closed by whoever owns it, which is the same number.
+    Errno::result(unsafe { libc::dup3(fd, place.as_raw_fd(), libc::O_CLOEXEC) }).map(drop)
+}
+
 /// The same file by a number that is none of a child's standard streams.
 pub(crate) fn lift(fd: OwnedFd) -> Result<OwnedFd, Errno> {
     if fd.as_raw_fd() >= LOWEST { Ok(fd) } else { duplicate(fd.as_raw_fd()) }

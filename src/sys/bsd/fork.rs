@@ -20,6 +20,8 @@ pub(crate) enum Memory {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Birth {
     pub(crate) memory: Memory,
+    /// Never: it has a copy of our descriptor table.
+    pub(crate) shares_files: bool,
     /// None: there are no such things here.
     pub(crate) namespaces: u64,
     pub(crate) cgroup: Option<RawFd>,

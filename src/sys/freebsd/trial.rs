@@ -38,7 +38,7 @@ pub(crate) fn children(may_share: bool) -> Result<Children, Errno> {
 fn run(entry: Entry, argument: *const c_void) -> Result<(), Errno> {
     let mut stack = Stack::take()?;
     let alive = AtomicU32::new(1);
-    let plain = Birth { memory: Memory::Shared, namespaces: 0, cgroup: None };
+    let plain = Birth { memory: Memory::Shared, shares_files: false, namespaces: 0, cgroup: None };
     let born = {
         let _blocked = Blocked::all();
         // SAFETY: the entry below makes system calls only; what it uses is kept until this returns, and by then it has

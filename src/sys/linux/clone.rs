@@ -95,6 +95,8 @@ pub(crate) struct Born {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Birth {
     pub(crate) memory: Memory,
+    /// Whether the child begins in our own descriptor table (CLONE_FILES).
+    pub(crate) shares_files: bool,
     /// CLONE_NEW* flags.
     pub(crate) namespaces: u64,
     /// A directory of cgroup v2 that it is born in (clone3 alone can do that, from 5.7 on).
@@ -104,12 +106,14 @@ pub(crate) struct Birth {
 impl Birth {
     /// One like its parent.
     pub(crate) fn plain(memory: Memory) -> Birth {
-        Birth { memory, namespaces: 0, cgroup: None }
+        Birth { memory, shares_files: false, namespaces: 0, cgroup: None }
     }
 
     fn flags(self) -> u64 {
         let shared = (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64;
-        self.namespaces | if self.memory == Memory::Shared { shared } else { 0 }
+        let memory = if self.memory == Memory::Shared { shared } else { 0 };
+        let files = if self.shares_files { libc::CLONE_FILES as u64 } else { 0 };
+        self.namespaces | memory | files
     }
 
     /// Whether it takes what clone() has no place for.

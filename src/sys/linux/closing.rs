@@ -44,6 +44,13 @@ fn open_list() -> isize {
     call(libc::SYS_openat, [libc::AT_FDCWD as usize, OWN_DESCRIPTORS.as_ptr() as usize, flags])
 }
 
+/// A table of the calling process's own: a copy of what lies below `first` in the one that it shares. 0, or an errno;
+/// before 5.9 ENOSYS.
+pub(crate) fn unshare(first: u32) -> i32 {
+    let flags = libc::CLOSE_RANGE_UNSHARE as usize;
+    -(call(libc::SYS_close_range, [first as usize, u32::MAX as usize, flags]) as i32)
+}
+
 /// Those that a held list says, from its beginning.
 fn close_by(list: u32, first: u32, last: u32) -> bool {
     let rewound = call(libc::SYS_lseek, [list as usize, 0, libc::SEEK_SET as usize]) == 0;
