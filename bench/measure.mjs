@@ -1,59 +1,10 @@
-// What the benchmarks share: a child that answers, medians, tables.
-import { fork, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
-import { cpus } from 'node:os'
-import path from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+// What the benchmarks share: medians, ratios, tables.
+import { cpus, release } from 'node:os'
 
-export const here = path.dirname(fileURLToPath(import.meta.url))
+export const MiB = 1024 * 1024
+export const GiB = 1024 * MiB
 
-/** --rounds N and --json. */
-export function options(rounds) {
-  const { values } = parseArgs({ options: { rounds: { type: 'string' }, json: { type: 'boolean', default: false } } })
-  return { rounds: Number(values.rounds ?? rounds), json: values.json }
-}
-
-export const machine = () => `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}`
-
-/** A Node process that answers each message with one. */
-export function nodeWorker(file, args = [], env = {}) {
-  const worker = fork(path.join(here, file), args, { env: { ...process.env, ...env } })
-  return {
-    answer: () =>
-      new Promise((resolve, reject) => {
-        const gone = (code) => reject(new Error(`${file} ended with ${code}`))
-        worker.once('exit', gone)
-        worker.once('message', (message) => {
-          worker.off('exit', gone)
-          resolve(message)
-        })
-      }),
-    send: (message) => worker.send(message),
-    end: () => worker.disconnect(),
-  }
-}
-
-/** A C program of bench/c, compiled, that answers each line with a number; null where there is no compiler. */
-export function cWorker(name) {
-  const directory = path.join(here, '..', 'target', 'bench')
-  mkdirSync(directory, { recursive: true })
-  const program = path.join(directory, name)
-  const { status } = spawnSync('cc', ['-O2', '-Wall', '-o', program, path.join(here, 'c', `${name}.c`)], {
-    stdio: 'inherit',
-  })
-  if (status !== 0) return null
-  const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  return {
-    async ask(line) {
-      child.stdin.write(`${line}\n`)
-      return Number((await lines.next()).value)
-    },
-    end: () => child.stdin.end(),
-  }
-}
+export const machine = () => `Node ${process.version}, Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model}`
 
 export function quantile(list, share) {
   const sorted = [...list].sort((a, b) => a - b)
@@ -62,11 +13,26 @@ export function quantile(list, share) {
 
 export const median = (list) => quantile(list, 0.5)
 
-/** The median of the ratios within each round: what disturbs one round disturbs both. */
-export const ratio = (above, below) => median(above.map((value, round) => value / below[round]))
+/** The median of the ratios within each round: what disturbs one round disturbs both. undefined without a peer. */
+export function ratio(above, below) {
+  return above && below && median(above.map((value, round) => value / below[round]))
+}
 
 export const spread = (list, digits = 0) =>
-  `${median(list).toFixed(digits)} (${quantile(list, 0.1).toFixed(digits)}–${quantile(list, 0.9).toFixed(digits)})`
+  list
+    ? `${median(list).toFixed(digits)} (${quantile(list, 0.1).toFixed(digits)}–${quantile(list, 0.9).toFixed(digits)})`
+    : '-'
+
+/** A goal and what came of it: at most or at least so much. */
+export const atMost = (what, value, bound) => goal(what, value, bound, '≤', value <= bound)
+export const atLeast = (what, value, bound) => goal(what, value, bound, '≥', value >= bound)
+export const below = (what, value, bound) => goal(what, value, bound, '<', value < bound)
+
+function goal(what, value, bound, sign, met) {
+  return value === undefined
+    ? { what, goal: `${sign} ${bound}`, said: 'no peer' }
+    : { what, value, goal: `${sign} ${bound}`, met }
+}
 
 /** Rows of cells, the first of which are the heads. */
 export function printTable(rows) {
@@ -78,4 +44,12 @@ export function printTable(rows) {
         .join('  ')
         .trimEnd(),
     )
+}
+
+/** Adds each list of `taken` to the list of that name. */
+export function gather(samples, taken) {
+  for (const [name, times] of Object.entries(taken)) {
+    samples[name] ??= []
+    samples[name].push(...[times].flat())
+  }
 }

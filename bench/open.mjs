@@ -2,59 +2,49 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { cWorker, machine, nodeWorker, options, printTable, ratio, spread } from './measure.mjs'
+import { c, worker } from './contenders.mjs'
+import { atMost, gather, ratio, spread } from './measure.mjs'
 
 const DEPTHS = [1, 8, 32]
 const OPENS = 500
-const { rounds, json } = options(60)
+const FLOOR = 'C: openat2, fstat, close'
+const OURS = 'openExecutable(), close()'
 
-const directory = mkdtempSync(path.join(os.tmpdir(), 'command-root-bench-'))
-const names = DEPTHS.map((depth) => [...Array(depth - 1).fill('d'), 'program'].join('/'))
-for (const name of names) {
-  mkdirSync(path.join(directory, path.dirname(name)), { recursive: true })
-  writeFileSync(path.join(directory, name), '', { mode: 0o755 })
-}
+export const title = 'open: names of 1, 8 and 32 components, µs for one'
 
-const c = cWorker('open')
-const contenders = {
-  'C: openat2, fstat, close': c && ((name) => c.ask(`${directory} ${name} ${OPENS}`)),
-  'openExecutable(), close()': nodeOpens(),
-  'the same by the walk': nodeOpens({ COMMAND_ROOT_WALK: '1' }),
-}
-const samples = {}
-for (let round = -3; round < rounds; round++) {
-  for (const [who, open] of Object.entries(contenders)) {
-    for (const [index, name] of names.entries()) {
-      const time = open ? await open(name) : Number.NaN
-      if (round < 0) continue
-      samples[who] ??= DEPTHS.map(() => [])
-      samples[who][index].push(time)
+export async function run({ rounds = 60 }) {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'command-root-bench-'))
+  const names = DEPTHS.map((depth) => [...Array(depth - 1).fill('d'), 'program'].join('/'))
+  for (const name of names) {
+    mkdirSync(path.join(directory, path.dirname(name)), { recursive: true })
+    writeFileSync(path.join(directory, name), '', { mode: 0o755 })
+  }
+  const script = new URL('workers/open.mjs', import.meta.url).pathname
+  const contenders = {
+    [FLOOR]: worker(c('open').command, []),
+    [OURS]: worker(process.execPath, [script]),
+    'the same by the walk': worker(process.execPath, [script], { COMMAND_ROOT_WALK: '1' }),
+  }
+  const samples = Object.fromEntries(Object.keys(contenders).map((who) => [who, {}]))
+  for (let round = -3; round < rounds; round++) {
+    for (const [who, { ask }] of Object.entries(contenders)) {
+      for (const [index, name] of names.entries()) {
+        const time = await ask(`${directory} ${name} ${OPENS}`)
+        if (round >= 0) gather(samples[who], { [DEPTHS[index]]: time })
+      }
     }
   }
-}
-c?.end()
-for (const open of Object.values(contenders)) open?.end?.()
-rmSync(directory, { recursive: true })
-
-if (json) console.log(JSON.stringify({ machine: machine(), depths: DEPTHS, samples }))
-else print()
-
-function nodeOpens(env) {
-  const worker = nodeWorker('open-worker.mjs', [directory, String(OPENS)], env)
-  const open = async (name) => {
-    worker.send(name)
-    return (await worker.answer()).time
-  }
-  open.end = () => worker.end()
-  return open
-}
-
-function print() {
-  console.log(`${machine()}, ${rounds} rounds of ${OPENS} opens, µs for one: median (p10–p90), and beside C\n`)
-  const floor = samples['C: openat2, fstat, close']
+  for (const { end } of Object.values(contenders)) end()
+  rmSync(directory, { recursive: true })
+  const beside = (lists, depth) => ratio(lists[depth], samples[FLOOR][depth])
   const rows = Object.entries(samples).map(([who, lists]) => [
     who,
-    ...lists.flatMap((list, index) => [spread(list, 2), `${ratio(list, floor[index]).toFixed(2)} ×`]),
+    ...DEPTHS.flatMap((depth) => [spread(lists[depth], 2), `${beside(lists, depth).toFixed(2)} ×`]),
   ])
-  printTable([['components', ...DEPTHS.flatMap((depth) => [String(depth), ''])], ...rows])
+  const table = [['components', ...DEPTHS.flatMap((depth) => [String(depth), 'beside C'])], ...rows]
+  return {
+    samples,
+    tables: [table],
+    goals: [atMost('openExecutable, 8 components, beside C', beside(samples[OURS], 8), 1.5)],
+  }
 }

@@ -1,77 +1,79 @@
-// How long spawn() blocks the JavaScript thread, and how long a run of /usr/bin/true takes, beside node:child_process,
-// with little and with much memory resident.
+// How long spawn() blocks the JavaScript thread, and how long it takes until a run of /usr/bin/true is known to have
+// ended: beside child_process, Bun, Deno, Go, and the fewest system calls in C; with little and with much memory
+// resident, with few and with many descriptors open.
 //
-// Absolute times mean little on a busy machine, so everything is interleaved: one process for each size of memory and
-// each contender, which have their turns one after the other. Not one process for both contenders: after child_process
-// has forked, every page that is written to costs a fault, and the other one would pay for it.
-import { machine, nodeWorker, options, printTable, ratio, spread } from './measure.mjs'
+// Absolute times mean little on a busy machine, so everything is interleaved: one process for each contender, memory and
+// count of descriptors, which have their turns one after the other. Not one process for two contenders: after
+// child_process has forked, every page that is written to costs a fault, and the other one would pay for it.
+import { contender } from './contenders.mjs'
+import { atLeast, atMost, below, GiB, gather, MiB, quantile, ratio, spread } from './measure.mjs'
 
-const MiB = 1024 * 1024
-const SIZES = [
-  { name: '50 MiB', bytes: 50 * MiB },
-  { name: '1 GiB', bytes: 1024 * MiB },
-]
 const TURNS = 10
-const WARM_UP = 2
+const WARM_UP = 3
+const LITTLE = 50 * MiB
 
-const { rounds, json } = options(300)
-const CONTENDERS = ['ours', 'child_process']
-const workers = SIZES.map(({ bytes }) =>
-  CONTENDERS.map((contender) => nodeWorker('start-worker.mjs', [String(bytes), contender])),
-)
-const sizes = await Promise.all(
-  workers.map(async (pair) => (await Promise.all(pair.map((worker) => worker.answer())))[0]),
-)
-const samples = await measure()
-for (const worker of workers.flat()) worker.end()
-
-if (json) console.log(JSON.stringify({ machine: machine(), sizes, samples }))
-else print()
-
-/** For each size: for each contender and measure, its values in order, in microseconds. */
-async function measure() {
-  const samples = SIZES.map(() => ({}))
-  for (let round = -WARM_UP; round < rounds / TURNS; round++) {
-    for (const [index, pair] of workers.entries()) {
-      for (const [which, worker] of pair.entries()) {
-        worker.send({ turns: TURNS })
-        const { taken, resident } = await worker.answer()
-        sizes[index].resident = resident
-        if (round < 0) continue
-        for (const [measure, times] of Object.entries(taken)) {
-          const name = `${CONTENDERS[which]} ${measure}`
-          samples[index][name] ??= []
-          samples[index][name].push(...times)
-        }
-      }
-    }
-  }
-  return samples
+const CASES = {
+  C: ['C'],
+  Go: ['Go'],
+  Bun: ['Bun', { memory: LITTLE }],
+  Deno: ['Deno', { memory: LITTLE }],
+  child_process: ['child_process', { memory: LITTLE }],
+  'child_process, 1 GiB': ['child_process', { memory: GiB }],
+  'child_process, 4 GiB': ['child_process', { memory: 4 * GiB }],
+  ours: ['ours', { memory: LITTLE }],
+  'ours, 1 GiB': ['ours', { memory: GiB }],
+  'ours, 4 GiB': ['ours', { memory: 4 * GiB }],
+  'ours, 2,000 descriptors': ['ours', { memory: LITTLE, descriptors: 2000 }],
 }
 
-function print() {
-  console.log(`${machine()}, ${rounds} rounds, µs: median (p10–p90)\n`)
-  const rows = [
-    ['spawn() blocks, stdio ignore', 'block ignore'],
-    ['spawn() blocks, stdio pipe', 'block pipe'],
-    ["spawn() → 'exit'", 'exit'],
-    ['output() | execFile(): the call', 'call'],
-    ['output() | execFile(): the run', 'run'],
-  ]
-  const heads = SIZES.flatMap(({ name }) => [`ours, ${name}`, `child_process, ${name}`, 'ratio'])
-  const sizesNamed = SIZES.map(({ name }) => name)
-    .reverse()
-    .join(' / ')
-  const table = [['', ...heads, `ours ${sizesNamed}`]]
-  for (const [title, key] of rows) {
-    const cells = samples.flatMap((bySize) => {
-      const [ours, theirs] = [bySize[`ours ${key}`], bySize[`child_process ${key}`]]
-      return [spread(ours), spread(theirs), `${ratio(theirs, ours).toFixed(1)} ×`]
-    })
-    const [little, much] = samples.map((bySize) => bySize[`ours ${key}`])
-    table.push([title, ...cells, ratio(much, little).toFixed(2)])
+export const title = 'start: /usr/bin/true'
+
+export async function run({ rounds = 200, only }) {
+  const workers = Object.entries(CASES)
+    .filter(([name]) => only === undefined || only.includes(name))
+    .map(([name, [who, options]]) => ({ name, samples: {}, worker: contender(who, options) }))
+    .filter(({ worker }) => worker)
+  for (let round = -WARM_UP; round < rounds / TURNS; round++) {
+    for (const { samples, worker } of workers) {
+      const taken = await worker.ask(`start ${TURNS}`)
+      if (round >= 0) gather(samples, taken)
+    }
   }
-  printTable(table)
-  console.log(`\nresident: ${sizes.map(({ resident }) => `${Math.round(resident / MiB)} MiB`).join(', ')}`)
-  console.log('ratio: child_process / ours, the median over the rounds')
+  for (const { worker } of workers) worker.end()
+  const samples = Object.fromEntries(workers.map(({ name, samples }) => [name, samples]))
+  return { samples, tables: [table(samples)], goals: goals(samples) }
+}
+
+const KINDS = [
+  ['block', "spawn() blocks, stdio 'ignore'"],
+  ['block pipe', "spawn() blocks, stdio 'pipe'"],
+  ['exit', "spawn() → 'exit'"],
+  ['call', 'output(): the call'],
+  ['run', 'output(): the run'],
+]
+
+function table(samples) {
+  const heads = ['µs: median (p10–p90)', ...KINDS.map(([, words]) => words)]
+  return [
+    heads,
+    ...Object.entries(samples).map(([name, times]) => [name, ...KINDS.map(([kind]) => spread(times[kind]))]),
+  ]
+}
+
+function goals(samples) {
+  const compare = (who, kind, other, theirs = kind) => ratio(samples[who]?.[kind], samples[other]?.[theirs])
+  return [
+    atMost('spawn() blocks, beside C', compare('ours', 'block', 'C'), 1.6),
+    below('the same beside Bun.spawn', compare('ours', 'block', 'Bun'), 1),
+    atMost('1 GiB resident beside 50 MiB', compare('ours, 1 GiB', 'block', 'ours'), 1.15),
+    atMost('4 GiB resident beside 50 MiB', compare('ours, 4 GiB', 'block', 'ours'), 1.15),
+    atMost('2,000 descriptors open beside none', compare('ours, 2,000 descriptors', 'block', 'ours'), 1.3),
+    atLeast('child_process.spawn beside spawn(), 50 MiB', compare('child_process', 'block', 'ours'), 7),
+    atLeast('the same, 4 GiB', compare('child_process, 4 GiB', 'block', 'ours, 4 GiB'), 500),
+    atMost('output(): the call, ms (p10)', samples.ours?.call && quantile(samples.ours.call, 0.1) / 1000, 0.05),
+    ...['exit', 'run'].flatMap((kind) => [
+      atMost(`${kind === 'exit' ? "spawn() → 'exit'" : 'output()'}, beside C`, compare('ours', kind, 'C', 'exit'), 1.2),
+      ...['Bun', 'Go', 'child_process'].map((peer) => below(`the same beside ${peer}`, compare('ours', kind, peer), 1)),
+    ]),
+  ]
 }
