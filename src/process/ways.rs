@@ -16,6 +16,7 @@ pub(crate) struct Ways {
     pub(crate) memory: Memory,
     /// An emulator runs this process, as of those that a container of another machine runs by (qemu-user): what a child
     /// should share it copies. The programs of our own machine are then run by binfmt_misc too.
+    #[cfg(target_os = "linux")]
     pub(crate) emulated: bool,
     /// Whether a child comes with a pidfd. `reap` goes by its number where it has none.
     pub(crate) pidfd: bool,
@@ -53,6 +54,7 @@ pub(crate) fn ways() -> Result<&'static Ways> {
     let children = trial::children(!forced).map_err(Failure::at(Step::Fork, clone::CALL))?;
     Ok(WAYS.get_or_init(|| Ways {
         memory: if children.shared_memory { Memory::Shared } else { Memory::Copied },
+        #[cfg(target_os = "linux")]
         emulated: !forced && !children.shared_memory,
         pidfd: children.pidfd,
         wait_by_pidfd: children.wait_by_pidfd,

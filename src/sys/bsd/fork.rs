@@ -21,6 +21,7 @@ pub(crate) enum Memory {
 pub(crate) struct Birth {
     pub(crate) memory: Memory,
     /// Never: it has a copy of our descriptor table.
+    #[allow(dead_code, reason = "nobody reads it here")]
     pub(crate) shares_files: bool,
     /// None: there are no such things here.
     pub(crate) namespaces: u64,
